@@ -1,0 +1,168 @@
+"""Find the steps by file name and read what they measure from their docstrings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from curate.errors import UserError, suggest
+
+STEPS = Path(__file__).parent / "steps"
+# What the engine hands to a step that names it; a recipe cannot set these.
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts"})
+_ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value that a recipe may set: its annotation, default (None when required is true) and meaning."""
+
+    annotation: Any
+    default: Any
+    required: bool
+    text: str
+
+    @property
+    def type_name(self) -> str:
+        """Return the annotation as written."""
+        return self.annotation.__name__ if isinstance(self.annotation, type) else str(self.annotation)
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What a step is, from its file alone.
+
+    Args:
+        name: file name without its ending.
+        kind: `row-wise` or `corpus`.
+        summary: first line of the docstring.
+        signals: type by signal name; `*` for a step whose signals depend on a file.
+        meanings: text by signal name.
+        parameters: what a recipe may set.
+        tables: description by side table.
+        needs: what the engine supplies, see `SUPPLIED`.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    signals: dict[str, str]
+    meanings: dict[str, str]
+    parameters: dict[str, Parameter]
+    tables: dict[str, str]
+    needs: frozenset[str]
+    path: Path
+
+    @property
+    def names_keepers(self) -> bool:
+        """Tell whether the step says which row stays for another."""
+        return "keeper" in self.signals
+
+
+def names() -> list[str]:
+    """Return all step names, sorted."""
+    return sorted(path.stem for path in STEPS.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(name: str) -> ModuleType:
+    """Import the file of a step.
+
+    Raises:
+        UserError: when there is no such step.
+    """
+    if name not in names():
+        raise UserError(f"step '{name}'", "unknown step", suggest(name, names()))
+    return importlib.import_module(f"curate.steps.{name}")
+
+
+def describe(name: str) -> StepInfo:
+    """Return what a step measures, with which parameters.
+
+    Raises:
+        UserError: when there is no such step.
+    """
+    module = load(name)
+    own = getattr(module, name, None)
+    functions: list[Callable[..., Any]] = [own] if callable(own) else [module.state, module.decide]
+    documented = functions[-1].__doc__ or ""
+    blocks = _blocks(documented)
+    meanings = _entries(blocks.get("Args", ""))
+    for function in functions:
+        meanings |= _entries(_blocks(function.__doc__ or "").get("Args", ""))
+    parameters, needs = _parameters(functions, {key: text for key, (_, text) in meanings.items()})
+    signals = _entries(blocks.get("Signals", ""))
+    source = own.__doc__ if callable(own) else module.__doc__
+    return StepInfo(
+        name=name,
+        kind="row-wise" if callable(own) else "corpus",
+        summary=inspect.cleandoc(source or "").split("\n")[0],
+        signals={key: kind or "any" for key, (kind, _) in signals.items()},
+        meanings={key: text for key, (_, text) in signals.items()},
+        parameters=parameters,
+        tables={key: text for key, (_, text) in _entries(blocks.get("Tables", "")).items()},
+        needs=frozenset(needs),
+        path=Path(module.__file__ or ""),
+    )
+
+
+def _parameters(functions: list[Callable[..., Any]], texts: Mapping[str, str]) -> tuple[dict[str, Parameter], set[str]]:
+    """Split the keyword arguments of the functions into what a recipe sets and what the engine supplies."""
+    parameters: dict[str, Parameter] = {}
+    needs: set[str] = set()
+    for function in functions:
+        hints = typing.get_type_hints(function)
+        for argument in inspect.signature(function).parameters.values():
+            if argument.kind is not inspect.Parameter.KEYWORD_ONLY:
+                continue
+            if argument.name in SUPPLIED:
+                needs.add(argument.name)
+                continue
+            required = argument.default is inspect.Parameter.empty
+            parameters[argument.name] = Parameter(
+                annotation=hints[argument.name],
+                default=None if required else argument.default,
+                required=required,
+                text=texts.get(argument.name, ""),
+            )
+    return parameters, needs
+
+
+def _blocks(docstring: str) -> dict[str, str]:
+    """Return the indented blocks of a docstring by their head (`Args`, `Signals`, `Tables`, …)."""
+    found: dict[str, str] = {}
+    head = ""
+    for line in inspect.cleandoc(docstring).split("\n"):
+        if re.fullmatch(r"[A-Z]\w+:", line):
+            head = line[:-1]
+            found[head] = ""
+        elif head and (line.startswith("    ") or not line.strip()):
+            found[head] += line[4:] + "\n"
+        else:
+            head = ""
+    return found
+
+
+def _entries(block: str) -> dict[str, tuple[str | None, str]]:
+    """Return type and text by name from lines `name (type): text`; further-indented lines continue the text."""
+    entries: dict[str, tuple[str | None, str]] = {}
+    current = ""
+    for line in block.split("\n"):
+        if match := _ENTRY.match(line):
+            current = match[1]
+            entries[current] = (match[2], match[3])
+        elif current and line.strip():
+            kind, text = entries[current]
+            entries[current] = (kind, f"{text} {line.strip()}")
+    return entries
+
+
+def accepts(name: str, function: str) -> set[str]:
+    """Return the keyword arguments of one function of a step."""
+    return set(inspect.signature(getattr(load(name), function)).parameters) - {"rows", "state"}

@@ -1,0 +1,194 @@
+"""Check a recipe whole before any data is read; all mistakes at once."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from curate import catalog, embed, read, rulebook, templates
+from curate.errors import UserError, several, suggest
+from curate.ingest import own_templates
+from curate.recipe import Keep, Recipe, Source, Stage, Use
+from curate.schema import GROUPS, TEXT_COLUMNS
+
+_NUMBERS = {"u8", "u16", "u32", "u64", "i32", "i64", "f32", "f64"}
+
+
+def require(recipe: Recipe) -> None:
+    """Refuse a recipe with mistakes.
+
+    Raises:
+        UserError: with all of them; a missing file or extra keeps its own exit status when it is the only one.
+    """
+    mistakes = list(problems(recipe))
+    if len(mistakes) == 1 and isinstance(mistakes[0], UserError):
+        raise mistakes[0]
+    if mistakes:
+        raise several(recipe.file, [str(mistake) for mistake in mistakes])
+
+
+def problems(recipe: Recipe) -> Iterator[str | UserError]:
+    """Yield every mistake that can be found without reading the data."""
+    families = None
+    try:
+        families = _families(recipe)
+    except UserError as error:
+        yield error
+    for source in recipe.sources:
+        yield from _source(source, recipe, families)
+    if not any(source.split == "train" for source in recipe.sources):
+        yield "every source is held out: nothing can enter the mix"
+    seen: dict[str, str] = {}
+    signals: dict[str, str] = {}
+    for stage in recipe.stages:
+        place = f"stage '{stage.name}'"
+        for use in stage.steps:
+            if use.name in seen:
+                yield f"{place}: signals '{use.name}' exist already (stage '{seen[use.name]}'); name one with `as`"
+            seen[use.name] = stage.name
+            yield from _use(use, place, signals, recipe)
+        yield from _keepers(stage, place)
+        for rule in stage.keep:
+            yield from _rule(rule, place, signals)
+    try:
+        encoder(recipe)
+    except UserError as error:
+        yield error
+
+
+def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:
+    """Return the task families; the user's own templates are compiled once to find their mistakes."""
+    families = rulebook.families(own_templates(recipe))
+    for family in families.values() if recipe.templates.path else ():
+        templates.check(family)
+    return families
+
+
+def encoder(recipe: Recipe) -> embed.Encoder | None:
+    """Return the encoder when a step of the recipe asks for vectors.
+
+    Raises:
+        UserError: status 5 when the model or its extra is missing.
+    """
+    steps = {use.step for stage in recipe.stages for use in stage.steps} & set(catalog.names())
+    if not any("vectors" in catalog.describe(step).needs for step in steps):
+        return None
+    model = recipe.embedding.model
+    local = recipe.resolve(model)
+    return embed.load(str(local) if local.exists() else model)
+
+
+def _source(
+    source: Source, recipe: Recipe, families: Mapping[str, rulebook.Family] | None
+) -> Iterator[str | UserError]:
+    place = f"source '{source.name}'"
+    try:
+        read.expand(source.path, base=recipe.base)
+    except UserError as error:
+        yield UserError(f"{recipe.file}, {place}", f"{error.where}: {error.what}", error.fix, code=error.code)
+    if source.task is None or families is None:
+        return
+    if source.task not in families:
+        yield f"{place}: unknown task '{source.task}'; {suggest(source.task, families)}"
+        return
+    family = families[source.task]
+    known = [*family.slots, *family.optional]
+    for slot in (*source.fields, *source.constants):
+        if slot not in known:
+            yield f"{place}: task '{source.task}' has no slot '{slot}'; {suggest(slot, known)}"
+    if not any(template.kind in recipe.templates.kinds for template in family.templates) and (
+        "few_shot" not in recipe.templates.kinds
+    ):
+        yield f"{place}: family '{source.task}' has no template of kind {', '.join(recipe.templates.kinds)}"
+
+
+def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Iterator[str]:
+    """Check one step and add its signals to those known."""
+    if use.step not in catalog.names():
+        yield f"{place}: unknown step '{use.step}'; {suggest(use.step, catalog.names())}"
+        signals[f"{use.name}.*"] = "any"  # its rules are not blamed too
+        return
+    info = catalog.describe(use.step)
+    for name, value in use.arguments.items():
+        if name not in info.parameters:
+            yield f"{place}, step '{use.step}': unknown argument '{name}'; {suggest(name, info.parameters)}"
+        else:
+            expected = info.parameters[name]
+            yield from (
+                f"{place}, step '{use.step}': {text}" for text in _argument(name, value, expected, signals, recipe)
+            )
+    for name, parameter in info.parameters.items():
+        if parameter.required and name not in use.arguments:
+            yield f"{place}, step '{use.step}': argument `{name}` is required"
+    signals |= {f"{use.name}.{signal}": kind for signal, kind in info.signals.items()}
+
+
+def _argument(
+    name: str, value: Any, parameter: catalog.Parameter, signals: dict[str, str], recipe: Recipe
+) -> Iterator[str]:
+    """Check one argument of a step."""
+    if not _fits(value, parameter.annotation):
+        yield f"{name} = {value!r} does not fit {parameter.type_name}"
+    elif name in ("column", "on"):
+        known = [*TEXT_COLUMNS, *(key for key, kind in signals.items() if kind == "str")]
+        for column in [value] if isinstance(value, str) else value:
+            if column not in known:
+                yield f"unknown column '{column}'; {suggest(column, known)}"
+    elif "Path" in str(parameter.annotation) and not recipe.resolve(value).exists():
+        yield f"{recipe.resolve(value)} does not exist"
+
+
+def _keepers(stage: Stage, place: str) -> Iterator[str]:
+    """A step that names keepers has its stage alone: another rule could drop the keeper."""
+    naming = [u.name for u in stage.steps if u.step in catalog.names() and catalog.describe(u.step).names_keepers]
+    if naming and len(stage.steps) > 1:
+        yield f"{place}: step '{naming[0]}' names keepers and needs a stage of its own"
+    elif naming:
+        for rule in stage.keep:
+            foreign = not rule.signal.startswith(f"{naming[0]}.")
+            if (foreign or (rule.signal.endswith(".rank") and (rule.min or 0) > 0)) and not rule.flag:
+                yield f"{place}: the rule on '{rule.signal}' could drop keepers of '{naming[0]}'; give it another stage"
+
+
+def _rule(rule: Keep, place: str, signals: dict[str, str]) -> Iterator[str]:
+    """Check that a rule names a signal measured so far, and that its form fits the signal's type."""
+    kind = signals.get(rule.signal) or signals.get(f"{rule.signal.split('.')[0]}.*")
+    if kind is None:
+        known = [name for name in signals if not name.endswith(".*")]
+        yield f"{place}: no signal '{rule.signal}' is measured up to this stage; {suggest(rule.signal, known)}"
+    elif kind != "any":
+        numeric = rule.min is not None or rule.max is not None
+        if numeric and kind not in _NUMBERS:
+            yield f"{place}: '{rule.signal}' is {kind}: use is, any_of or none_of, not min or max"
+        values = rule.any_of or rule.none_of or (() if rule.equals is None else (rule.equals,))
+        wanted = {"bool": bool, "str": str, "list[str]": str}.get(kind, (int, float))
+        for value in values:
+            if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+                yield f"{place}: '{rule.signal}' is {kind}, {value!r} is not"
+        if rule.equals is not None and kind == "list[str]":
+            yield f"{place}: '{rule.signal}' is a list: use any_of or none_of"
+    for column in rule.where:
+        if column not in GROUPS and column not in signals:
+            yield f"{place}: `where` knows no column '{column}'; {suggest(column, [*GROUPS, *signals])}"
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Tell whether a TOML value fits the annotation of a step's parameter."""
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, member) for member in typing.get_args(annotation))
+    if origin is typing.Literal:
+        return value in typing.get_args(annotation)
+    if origin is not None:
+        members = [member for member in typing.get_args(annotation) if member is not Ellipsis]
+        return isinstance(value, list) and all(any(_fits(item, m) for m in members) for item in value)
+    if annotation is Path:
+        return isinstance(value, str)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return annotation is Any or (isinstance(annotation, type) and isinstance(value, annotation))

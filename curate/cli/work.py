@@ -1,0 +1,115 @@
+"""Commands that work: init, check, run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curate.cli.shared import (
+    Download,
+    Json,
+    Quiet,
+    Seed,
+    Verbose,
+    Workers,
+    cores,
+    network,
+    print_json,
+    progress,
+    shown,
+    stderr,
+    stdout,
+)
+from curate.errors import UserError
+
+if TYPE_CHECKING:
+    from curate.recipe import Recipe
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).", show_default=False)]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe value by its dotted key.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most N records of each source.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run directory.", show_default="runs/<recipe name>")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
+
+
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
+    """Start a project: a commented recipe and a small sample, ready to run."""
+    from curate.rulebook import RULES
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(str(folder), "is not empty", "name a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(RULES / "samples", folder / "samples")
+    starter = (RULES / "recipes" / "starter.toml").read_text(encoding="utf-8")
+    (folder / "recipe.toml").write_text(starter.replace("../samples/", "samples/"), encoding="utf-8")
+    out = stdout()
+    out.print(f"wrote {shown(folder / 'recipe.toml')} and {shown(folder / 'samples')}/")
+    out.print(f"next: curate run {shown(folder / 'recipe.toml')}")
+
+
+def check(recipe: RecipePath, sets: Sets = None, limit: Limit = None, seed: Seed = None, as_json: Json = False) -> None:
+    """Validate a recipe without running it, then show the plan."""
+    from curate import check as checking
+    from curate import plan
+    from curate.recipe import load_recipe
+
+    network(False)
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit)
+    checking.require(loaded)
+    planned = plan.plan(loaded, out=Path("runs") / loaded.name)
+    if as_json:
+        print_json(planned)
+        return
+    from curate.cli.tables import show_plan
+
+    show_plan(stdout(), planned)
+
+
+def run(
+    recipe: RecipePath,
+    out: Out = None,
+    limit: Limit = None,
+    sets: Sets = None,
+    fresh: Fresh = False,
+    workers: Workers = None,
+    seed: Seed = None,
+    allow_download: Download = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a recipe: read, render, measure, judge, report."""
+    from curate.recipe import load_recipe
+
+    network(allow_download)
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit)
+    target = out if out is not None else Path("runs") / loaded.name
+    finish(loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet)
+
+
+def finish(recipe: Recipe, target: Path, *, workers: int | None, fresh: bool, as_json: bool, quiet: bool) -> None:
+    """Run a loaded recipe and show what came of it, also when a gate is broken."""
+    from curate import api
+
+    with progress(quiet) as update:
+        _, failure = api.attempt(recipe, out=target, workers=workers or cores(), fresh=fresh, progress=update)
+    reports = api.sibling("reports")
+    facts = reports.load(target)
+    if as_json:
+        error = {"where": failure.where, "what": failure.what, "code": failure.code} if failure else None
+        print_json({"run": str(target), "report": str(target / "report.html"), "error": error, "facts": facts})
+    elif not quiet:
+        reports.summary(facts, console=stdout(), run=target)
+    if failure is not None:
+        if not as_json:
+            stderr().print(f"[bold red]error:[/] {shown(failure.what)}; {shown(failure.fix)}", soft_wrap=True)
+        raise typer.Exit(failure.code)
+
+
+def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
+    return [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]

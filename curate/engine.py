@@ -1,0 +1,262 @@
+"""Run a recipe: ingest, measure and judge stage by stage, write the run directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import cache, check, memory, rundir
+from curate.errors import GATE, INPUT, UserError
+from curate.ingest import Ingested, ingest
+from curate.measure import Rows, Runner, table_sorted
+from curate.recipe import Recipe, Stage
+from curate.schema import GROUPS, ROW, canonical, digest
+from curate.verdict import Verdicts, judge
+
+Progress = Callable[[str, int, int], None]
+CACHE = ".curate-cache"
+
+
+@dataclass
+class _State:
+    """The run while it goes on."""
+
+    recipe: Recipe
+    runner: Runner
+    verdicts: Verdicts
+    signals: pl.DataFrame
+    groups: pl.DataFrame
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+
+def execute(
+    recipe: Recipe,
+    *,
+    out: Path,
+    workers: int = 1,
+    fresh: bool = False,
+    progress: Progress = lambda label, done, total: None,
+) -> UserError | None:
+    """Run a recipe and leave a run directory at `out`.
+
+    Args:
+        recipe: what to do.
+        out: the run directory; an earlier run there is replaced when this one is finished.
+        workers: processes for row-wise steps; the result does not depend on it.
+        fresh: compute everything again.
+        progress: called with a label, what is done and the total (0 when unknown).
+
+    Returns:
+        None, or what is wrong with the finished run: a broken gate (status 3) or nothing left (4).
+
+    Raises:
+        UserError: mistakes in the recipe or unreadable input; an earlier run at `out` then stays.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    check.require(recipe)
+    staged = rundir.staging(out)
+    with ExitStack() as stack:
+        stack.callback(_discard, staged)
+        store = cache.Store(out.parent / CACHE, fresh)
+        ingested = ingest(recipe, store=store, progress=progress)
+        state = _start(recipe, ingested, store, _pool(workers, stack), progress)
+        for stage in recipe.stages:
+            _run_stage(state, stage)
+        totals = _write(staged, state, ingested)
+        gates = _gates(recipe, totals, state)
+        manifest = _manifest(state, ingested, totals, gates)
+        manifest |= {"started": started.isoformat(timespec="seconds"), "workers": workers}
+        manifest |= {"seconds": time.perf_counter() - clock, "peak_memory_mib": memory.peak_mib()}
+        rundir.write_json(staged / rundir.MANIFEST, manifest)
+        rundir.publish(staged, out)
+    return _shortfall(recipe, out, totals, gates)
+
+
+def _discard(staged: Path) -> None:
+    if staged.exists():
+        rundir.remove(staged)
+
+
+def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
+    """Return a function that starts the worker processes once, when first asked."""
+    started: list[Executor] = []
+
+    def pool() -> Executor | None:
+        if workers > 1 and not started:
+            # spawn: a fork of a process in which polars has threads can hang
+            started.append(stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn"))))
+        return started[0] if started else None
+
+    return pool
+
+
+def _start(
+    recipe: Recipe,
+    ingested: Ingested,
+    store: cache.Store,
+    pool: Callable[[], Executor | None],
+    progress: Progress,
+) -> _State:
+    digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
+    rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
+    _account(recipe, ingested, rows)
+    encoder = check.encoder(recipe)
+    folder = store.folder / "embeddings"
+
+    def vectors() -> Callable[[Sequence[str]], Any]:
+        assert encoder is not None
+        return lambda texts: encoder.encode(
+            texts, cache=folder, progress=lambda done, total: progress("embedding", done, total)
+        )
+
+    identity = encoder.identity() if encoder else None
+    runner = Runner(recipe, rows, store, progress, pool, vectors, identity)
+    groups = rows.read(["id", *GROUPS])
+    count = groups.height
+    return _State(recipe, runner, Verdicts.start(count), pl.DataFrame(height=count), groups)
+
+
+def _account(recipe: Recipe, ingested: Ingested, rows: Rows) -> None:
+    """Assert that every record read is a reject or the parent of a row, and that ids are unique."""
+    ids = pl.concat([pl.read_parquet(path, columns=["id", "record"]) for path in (rows.path, rows.heldout)])
+    if ids["id"].n_unique() != ids.height:
+        raise AssertionError("two rows have the same id")
+    if not rows.read(["id"])["id"].is_sorted():
+        raise AssertionError("rows are not sorted by id")
+    parents = ids["record"].n_unique()
+    read = sum(source["records_read"] for source in ingested.facts["sources"])
+    rejects = sum(source["rejects"] for source in ingested.facts["sources"])
+    if read != rejects + parents:
+        raise AssertionError(f"{read} records read, but {rejects} rejects and {parents} with rows")
+
+
+def _run_stage(state: _State, stage: Stage) -> None:
+    """Run the steps of a stage, then its rules."""
+    started = time.perf_counter()
+    memory.reset_peak()
+    before = int(state.verdicts.alive.sum())
+    steps = []
+    for use in stage.steps:
+        alive = pl.Series(state.verdicts.alive)
+        result, entry = state.runner.measure(use, state.signals, alive)
+        state.signals = state.signals.hstack(result.signals)
+        state.tables |= {f"{use.name}.{name}": table_sorted(table) for name, table in result.tables.items()}
+        steps.append(entry)
+    rules = judge(stage, state.verdicts, state.groups.hstack(state.signals))
+    after = int(state.verdicts.alive.sum())
+    entry = {"name": stage.name, "rows_in": before, "rows_out": after, "steps": steps, "rules": rules}
+    entry |= {"seconds": time.perf_counter() - started, "peak_memory_mib": memory.peak_mib()}
+    state.stages.append(entry)
+    _assert_keepers(state, stage)
+
+
+def _assert_keepers(state: _State, stage: Stage) -> None:
+    """Assert that every row dropped by a step that names keepers has a keeper that stays."""
+    for use in stage.steps:
+        if f"{use.name}.keeper" not in state.signals.columns:
+            continue
+        frame = state.groups.select("id").with_columns(
+            state.signals[f"{use.name}.keeper"].alias("keeper"),
+            pl.Series("alive", state.verdicts.alive),
+            pl.Series("at", state.verdicts.dropped_at, dtype=pl.String),
+        )
+        gone = frame.filter(pl.col("at") == stage.name, pl.col("keeper").is_not_null())
+        lost = gone.join(frame.filter("alive"), left_on="keeper", right_on="id", how="anti")
+        if lost.height:
+            raise AssertionError(f"stage '{stage.name}': {lost.height} rows were dropped for keepers that do not stay")
+
+
+def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
+    """Write the tables of the run slice by slice and assert that they add up."""
+    rows, signals = state.runner.rows, state.signals
+    schema = {**ROW, **signals.schema, **state.verdicts.frame(0, 0).schema}
+    with (
+        rundir.Writer(staged / "rows.parquet", schema) as out,
+        rundir.Writer(staged / "mix.parquet", {**ROW, "copies": pl.Int64()}) as mix,
+    ):
+        for number, (start, stop) in enumerate(rows.spans()):
+            part = rows.slice(number).hstack(signals[start:stop]).hstack(state.verdicts.frame(start, stop))
+            out.write(part)
+            kept = part.filter("kept").select(*ROW, copies=pl.lit(1, dtype=pl.Int64))
+            mix.write(kept)
+    for name in ("heldout.parquet", "origins.parquet", "rejects.jsonl"):
+        rundir.copy(ingested.path / name, staged / name)
+    for name, table in state.tables.items():
+        rundir.write_frame(staged / "tables" / f"{name}.parquet", table)
+    first = sum(rule["first"] for stage in state.stages for rule in stage["rules"])
+    if out.rows != mix.rows + first:
+        raise AssertionError(f"{out.rows} rows, but {mix.rows} kept and {first} dropped by first cause")
+    sources = ingested.facts["sources"]
+    return {
+        "records_read": sum(source["records_read"] for source in sources),
+        "rejects": sum(source["rejects"] for source in sources),
+        "train_rows": out.rows,
+        "heldout_rows": sum(source["rows"] for source in sources if source["split"] == "heldout"),
+        "kept": mix.rows,
+        "dropped": out.rows - mix.rows,
+    }
+
+
+def _gates(recipe: Recipe, totals: Mapping[str, int], state: _State) -> list[dict[str, Any]]:
+    """Compare the run with the recipe's gates."""
+    gates = recipe.gates
+    share = totals["dropped"] / totals["train_rows"] if totals["train_rows"] else 0.0
+    by_source = state.groups.with_columns(pl.Series("alive", state.verdicts.alive))
+    worst = by_source.group_by("source").agg(dropped=1 - pl.col("alive").mean())["dropped"].max() or 0.0
+    measured: list[tuple[str, float | None, Any, bool]] = [
+        ("max_dropped_share", gates.max_dropped_share, share, share <= (gates.max_dropped_share or 0)),
+        ("max_source_dropped_share", gates.max_source_dropped_share, worst,
+         float(str(worst)) <= (gates.max_source_dropped_share or 0)),
+        ("min_kept", gates.min_kept, totals["kept"], totals["kept"] >= (gates.min_kept or 0)),
+    ]  # fmt: skip
+    return [
+        {"name": name, "bound": bound, "value": value, "passed": passed}
+        for name, bound, value, passed in measured
+        if bound is not None
+    ]
+
+
+def _manifest(
+    state: _State, ingested: Ingested, totals: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    recipe = state.recipe.plain()
+    return {
+        "format": 1,
+        "name": state.recipe.name,
+        "recipe": recipe,
+        "recipe_file": str(state.recipe.file),
+        "recipe_sha256": digest(canonical(recipe)),
+        "seed": state.recipe.seed,
+        "versions": cache.versions(),
+        "embedding": state.runner.embedding,
+        "ingest_cached": ingested.cached,
+        "inputs": ingested.facts["inputs"],
+        "sources": ingested.facts["sources"],
+        "stages": state.stages,
+        "totals": dict(totals),
+        "gates": list(gates),
+    }
+
+
+def _shortfall(
+    recipe: Recipe, out: Path, totals: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
+) -> UserError | None:
+    """Return what is wrong with a run that was finished and written."""
+    if not totals["kept"]:
+        what = f"nothing is left: all {totals['train_rows']:,} rows were dropped"
+        return UserError(recipe.file, what, f"see which rules did it: curate report {out}", code=INPUT)
+    broken = [gate for gate in gates if not gate["passed"]]
+    if not broken:
+        return None
+    said = "; ".join(f"{gate['name']} {gate['bound']:g}, measured {gate['value']:g}" for gate in broken)
+    return UserError(recipe.file, f"gate broken: {said}", f"see why: curate report {out}", code=GATE)

@@ -1,0 +1,230 @@
+"""Files to rows: read, repair, identify, limit, render, and write sorted by id."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curate import cache, chance, read, render, rulebook, rundir
+from curate.errors import INPUT, UserError
+from curate.raw import Rejects, Tally, read_source
+from curate.recipe import Recipe, Source
+from curate.schema import ROW, digest, prompt_and_response, row_id
+
+Progress = Callable[[str, int, int], None]
+
+# Records per slice of work. Small enough that a slice with its signals is a few tens of megabytes, large enough that
+# starting a step costs nothing beside it.
+SLICE = 10_000
+# Exemplars kept per source: enough that two rows rarely share all of theirs, small enough to hold in memory.
+EXEMPLARS = 64
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A folder with rows.parquet, heldout.parquet, origins.parquet, rejects.jsonl and facts.json.
+
+    Args:
+        path: the folder.
+        facts: `inputs` and `sources` of the manifest, and `rows_sha256`, `heldout_sha256`.
+        cached: true when an earlier run had made it.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    cached: bool
+
+
+def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingested:
+    """Read and render all sources, or find the result of an earlier run.
+
+    Raises:
+        UserError: when an input cannot be read, or more records than the recipe's `rejects` are broken.
+    """
+    paths = {source.name: _files(source, recipe) for source in recipe.sources}
+    inputs = [_input(source, path) for source, found in paths.items() for path in found]
+    folder = store.folder / "ingest" / _key(recipe, inputs)
+    if not store.fresh and (folder / "facts.json").is_file():
+        return Ingested(folder, orjson.loads((folder / "facts.json").read_bytes()), cached=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    families = rulebook.families(own_templates(recipe))
+    tallies = [Tally(one, paths[one.name], families[one.task] if one.task else None) for one in recipe.sources]
+    with open(folder / "rejects.jsonl", "w", encoding="utf-8", newline="\n") as file:
+        rejects = Rejects(file)
+        raw = pl.concat([read_source(i, tally, rejects, progress) for i, tally in enumerate(tallies)]).sort("base")
+        _render_all(raw, recipe, tallies, (folder, rejects, progress))
+    _check_share(recipe, tallies, folder)
+    digests = {f"{name}_sha256": rundir.file_digest(folder / f"{name}.parquet") for name in ("rows", "heldout")}
+    facts = {"inputs": inputs, "sources": [tally.facts() for tally in tallies], **digests}
+    rundir.write_json(folder / "facts.json", facts)
+    return Ingested(folder, facts, cached=False)
+
+
+def own_templates(recipe: Recipe) -> Path | None:
+    """Return the folder of the recipe's own templates."""
+    return recipe.resolve(recipe.templates.path) if recipe.templates.path else None
+
+
+def cached_folder(recipe: Recipe, folder: Path) -> Path | None:
+    """Return where the rows of a recipe lie already, or None."""
+    paths = {source.name: _files(source, recipe) for source in recipe.sources}
+    inputs = [_input(source, path) for source, found in paths.items() for path in found]
+    found = folder / "ingest" / _key(recipe, inputs)
+    return found if (found / "facts.json").is_file() else None
+
+
+def _files(source: Source, recipe: Recipe) -> list[Path]:
+    return [Path(os.path.normpath(path)) for path in read.expand(source.path, base=recipe.base)]
+
+
+def _input(source: str, path: Path) -> dict[str, Any]:
+    """Return name, hash and size of an input; a folder stands for its files."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        sha = digest(*(part for p in files for part in (str(p.relative_to(path)), rundir.file_digest(p))))
+        return {"source": source, "path": str(path), "sha256": sha, "bytes": sum(p.stat().st_size for p in files)}
+    return {"source": source, "path": str(path), "sha256": rundir.file_digest(path), "bytes": path.stat().st_size}
+
+
+def _key(recipe: Recipe, inputs: Sequence[Mapping[str, Any]]) -> str:
+    plain = recipe.plain()
+    used = {name: plain.get(name) for name in ("sources", "templates", "seed", "rejects")}
+    folder = own_templates(recipe)
+    own = cache.folder_digest(folder) if folder else ""
+    templates = cache.folder_digest(rulebook.RULES / "templates")
+    return cache.key(used, list(inputs), templates, own, cache.code_digest(), cache.versions())
+
+
+def _render_all(
+    raw: pl.DataFrame, recipe: Recipe, tallies: Sequence[Tally], place: tuple[Path, Rejects, Progress]
+) -> None:
+    """Render slices in the order of records and write rows, held-out rows and origins."""
+    folder, rejects, progress = place
+    renderers = [_renderer(raw, number, tally, recipe) for number, tally in enumerate(tallies)]
+    origins: list[pl.DataFrame] = []
+    with (
+        rundir.Writer(folder / "rows.parquet", ROW) as train,
+        rundir.Writer(folder / "heldout.parquet", ROW) as heldout,
+    ):
+        for start, stop in _slices(raw.get_column("base")):
+            part = raw.slice(start, stop - start)
+            rows, kept = _render_slice(part, tallies, renderers, rejects)
+            train.write(rows.filter(pl.col("split") == "train"))
+            heldout.write(rows.filter(pl.col("split") == "heldout"))
+            origins.append(_origins(part.filter(pl.Series(kept, dtype=pl.Boolean)), tallies))
+            progress("rendering", stop, raw.height)
+    rundir.write_frame(folder / "origins.parquet", pl.concat(origins) if origins else _origins(raw, tallies))
+
+
+def _slices(records: pl.Series) -> Iterator[tuple[int, int]]:
+    """Yield spans of about `SLICE` records that never part records of the same first half."""
+    prefixes = records.str.head(16)
+    start = 0
+    while start < len(records):
+        stop = min(start + SLICE, len(records))
+        while stop < len(records) and prefixes[stop] == prefixes[stop - 1]:
+            stop += 1
+        yield start, stop
+        start = stop
+
+
+def _origins(raw: pl.DataFrame, tallies: Sequence[Tally]) -> pl.DataFrame:
+    names = [tallies[i].source.name for i in raw["source"]]
+    files = [str(tallies[i].paths[f]) for i, f in zip(raw["source"], raw["file"], strict=True)]
+    columns = {"record": raw["base"], "source": pl.Series(names, dtype=pl.String)}
+    return pl.DataFrame({**columns, "file": pl.Series(files, dtype=pl.String), "line": raw["line"]})
+
+
+Renderer = Callable[[str, str], tuple[str, str, list[render.Rendered]]]
+
+
+def _render_slice(
+    part: pl.DataFrame, tallies: Sequence[Tally], renderers: Sequence[Renderer], rejects: Rejects
+) -> tuple[pl.DataFrame, list[bool]]:
+    """Render the records of a slice.
+
+    Returns:
+        The rows of all splits, sorted by id, and per record whether it has rows.
+    """
+    rows: list[dict[str, Any]] = []
+    kept: list[bool] = []
+    for record, number, data, meta, file, line in part.select(
+        "base", "source", "data", "meta", "file", "line"
+    ).iter_rows():
+        tally = tallies[number]
+        try:
+            slots, content, renderings = renderers[number](record, data)
+        except ValueError as error:
+            tally.found -= 1
+            rejects.add(tally, read.Reject(str(tally.paths[file]), line, str(error), data[:200]))
+            kept.append(False)
+            continue
+        kept.append(True)
+        tally.rows += len(renderings)
+        shared = {name: getattr(tally.source, name) for name in ("task", "split", "license", "lang")}
+        shared |= {"record": record, "source": tally.source.name, "slots": slots, "content": content, "meta": meta}
+        for index, one in enumerate(renderings):
+            rows.append({**shared, "id": row_id(record, one.template, index), **vars(one)})
+    frame = pl.DataFrame(rows, schema=ROW, infer_schema_length=None) if rows else pl.DataFrame(schema=ROW)
+    return frame.sort("id"), kept
+
+
+def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> Renderer:
+    """Return the function from a record's stored data to slots, content and renderings."""
+    source, family = tally.source, tally.family
+    if family is None:
+        return lambda record, data: _conversation(record, data, str(tally.format))
+    kinds = recipe.templates.kinds if source.split == "train" else ("zero_shot",)
+    plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, seed=recipe.seed)
+    pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)
+
+    def rendered(record: str, data: str) -> tuple[str, str, list[render.Rendered]]:
+        slots = orjson.loads(data)
+        renderings = render.render(record, slots, family=family, pool=pool, plan=plan)
+        return data, render.content_of(slots, family=family), renderings
+
+    return rendered
+
+
+def _pool(raw: pl.DataFrame, source: Source, family: rulebook.Family, seed: int) -> render.Pool:
+    """Fix the label set and the exemplars of a source from all its records; held-out records are never exemplars."""
+    labels: set[str] = set(source.labels.values())
+    if not labels and "label" in family.slots:
+        labels = {str(label) for label in raw["data"].str.json_path_match("$.label").drop_nulls().unique()}
+    exemplars: list[render.Exemplar] = []
+    if source.split == "train":
+        draws = chance.uniforms(seed, raw["base"].to_list(), "exemplar pool")
+        chosen = raw.with_columns(pl.Series("draw", draws)).sort("draw", "base").head(EXEMPLARS)
+        pairs = chosen.select("base", "data").iter_rows()
+        exemplars = [render.Exemplar(record, orjson.loads(data)) for record, data in pairs]
+    return render.Pool(labels=tuple(sorted(labels)), exemplars=tuple(exemplars))
+
+
+def _conversation(record: str, data: str, format: str) -> tuple[str, str, list[render.Rendered]]:
+    """Return instruction data as it is: one row, its content the user and assistant turns."""
+    messages = orjson.loads(data)
+    prompt, response = prompt_and_response(messages)
+    content = "\n".join(turn["content"] for turn in messages if turn["role"] in ("user", "assistant"))
+    one = render.Rendered(template=format, messages=messages, prompt=prompt, response=response, parents=[])
+    return "{}", content, [one]
+
+
+def _check_share(recipe: Recipe, tallies: Sequence[Tally], folder: Path) -> None:
+    """Fail when more records than the recipe allows could not be used."""
+    rejects = sum(tally.rejects for tally in tallies)
+    total = sum(tally.found + tally.rejects for tally in tallies)
+    if rejects > recipe.rejects * total:
+        worst = max(tallies, key=lambda tally: tally.rejects)
+        cause, count = worst.causes.most_common(1)[0]
+        what = (
+            f"{rejects:,} of {total:,} records rejected ({rejects / total:.1%}, allowed {recipe.rejects:.1%}); most in"
+        )
+        what += f" source '{worst.source.name}', {count:,} because: {cause}"
+        fix = f"all are listed in {folder / 'rejects.jsonl'}; mend them, or raise `rejects`"
+        raise UserError(recipe.file, what, fix, code=INPUT)

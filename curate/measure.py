@@ -1,0 +1,273 @@
+"""Run steps over slices of rows, in this process or in workers, through the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from curate import cache, catalog, rulebook, rundir
+from curate.recipe import Recipe, Use
+from curate.schema import Measured, canonical
+
+Progress = Callable[[str, int, int], None]
+# Columns of the row that `decide` sees beside the state.
+STATE = ("id", "record", "source", "task", "template", "lang")
+# Files whose change must renew every step's results.
+CODE = ("schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a run on disk, cut into slices.
+
+    Args:
+        path: a Parquet file with the columns of `schema.ROW`, sorted by id, a row group per slice.
+        heldout: the same for held-out sources.
+        digests: SHA-256 of both files.
+    """
+
+    path: Path
+    heldout: Path
+    digests: tuple[str, str]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the half-open span of rows of each slice."""
+        metadata = pq.ParquetFile(self.path).metadata
+        ends, total = [], 0
+        for group in range(metadata.num_row_groups):
+            ends.append((total, total + metadata.row_group(group).num_rows))
+            total = ends[-1][1]
+        return ends
+
+    def slice(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return one slice."""
+        table = pq.ParquetFile(self.path).read_row_group(number, columns=columns)
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def read(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of all rows."""
+        return pl.read_parquet(self.path, columns=list(columns), glob=False)
+
+    def texts(self, ids: Sequence[str]) -> pl.DataFrame:
+        """Return whole rows by id, in the order asked."""
+        wanted = pl.DataFrame({"id": pl.Series(list(ids), dtype=pl.String)})
+        found = pl.scan_parquet(self.path, glob=False).filter(pl.col("id").is_in(wanted["id"].implode())).collect()
+        return wanted.join(found, on="id", how="left", maintain_order="left").select(found.columns)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step over one slice; small enough to send to another process."""
+
+    rows: Rows
+    slice: int
+    step: str
+    function: str
+    arguments: Mapping[str, Any]
+    supplied: frozenset[str]
+    seed: int
+    extra: pl.DataFrame
+    alive: pl.Series | None
+    store: cache.Store
+    key: str
+
+    def run(self, vectors: Callable[[Sequence[str]], Any] | None = None) -> tuple[Measured, bool]:
+        """Return the result from the cache or compute and store it."""
+        return self.store.get_or(self.key, lambda: self._compute(vectors))
+
+    def _compute(self, vectors: Callable[[Sequence[str]], Any] | None) -> Measured:
+        rows = self.rows.slice(self.slice)
+        if self.extra.width:
+            rows = rows.hstack(self.extra)
+        if self.alive is not None:
+            rows = rows.filter(self.alive)
+        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors}
+        if "heldout" in self.supplied:
+            given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)
+        function = getattr(catalog.load(self.step), self.function)
+        result = function(rows, **self.arguments, **{name: given[name] for name in self.supplied})
+        return checked(result, f"{self.step}.{self.function}", rows.height)
+
+
+def checked(result: pl.DataFrame | Measured, name: str, height: int) -> Measured:
+    """Return a step's result, or say which step broke its contract."""
+    measured = result if isinstance(result, Measured) else Measured(result)
+    if measured.signals.height != height:
+        raise AssertionError(f"step {name} returned {measured.signals.height} rows for {height}")
+    for column in measured.signals.iter_columns():
+        if column.dtype.is_float() and column.is_nan().any():
+            raise AssertionError(f"step {name} returned NaN in '{column.name}'")
+    return measured
+
+
+@dataclass
+class Runner:
+    """Everything steps of one run share.
+
+    Args:
+        recipe: gives seed, embedding and the folder of paths.
+        rows: the rows on disk.
+        store: the cache.
+        progress: told what is done.
+        pool: starts worker processes when first asked, or None.
+        vectors: texts to unit vectors, made when first asked.
+    """
+
+    recipe: Recipe
+    rows: Rows
+    store: cache.Store
+    progress: Progress
+    pool: Callable[[], Executor | None]
+    vectors: Callable[[], Callable[[Sequence[str]], Any]]
+    embedding: Mapping[str, Any] | None = None
+    keys: dict[str, str] = field(default_factory=dict)  # cache key by signal prefix, for steps that read signals
+    timing: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, use: Use, signals: pl.DataFrame, alive: pl.Series) -> tuple[Measured, dict[str, Any]]:
+        """Run one step of a stage.
+
+        Args:
+            use: the step and its arguments.
+            signals: all n rows, the signals so far.
+            alive: (n,) boolean: rows that corpus steps see.
+
+        Returns:
+            Signals of all n rows (null for rows a corpus step did not see) and the step's entry in the manifest.
+        """
+        started = time.perf_counter()
+        info = catalog.describe(use.step)
+        arguments = self._arguments(use, info)
+        read = [value for value in _strings(arguments) if value in signals.columns]
+        extra = signals.select(read)
+        base = self._base_key(info, arguments, read)
+        if info.kind == "row-wise":
+            result, cached = self._slices(use, info, (use.step, arguments, base), extra, None)
+            self.keys[use.name] = base
+        else:
+            result, cached = self._corpus(use, info, (arguments, base), extra, alive)
+        names = {column: f"{use.name}.{column}" for column in result.signals.columns}
+        entry = {"as": use.name, "step": use.step, "kind": info.kind, "cached": cached}
+        entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values())}
+        return Measured(result.signals.rename(names), result.tables), entry
+
+    def _arguments(self, use: Use, info: catalog.StepInfo) -> dict[str, Any]:
+        """Return the recipe's arguments with paths resolved."""
+        paths = {name for name, parameter in info.parameters.items() if "Path" in str(parameter.annotation)}
+        return {name: self.recipe.resolve(value) if name in paths else value for name, value in use.arguments.items()}
+
+    def _base_key(self, info: catalog.StepInfo, arguments: Mapping[str, Any], read: Sequence[str]) -> str:
+        """Return the hash of all that the results of a step depend on, but the slice."""
+        files = [rundir.file_digest(value) for value in arguments.values() if isinstance(value, Path)]
+        given = {"arguments": canonical(arguments).decode(), "files": files}
+        given["signals"] = [self.keys[name.split(".")[0]] for name in read]
+        given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
+        given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
+        given["vectors"] = canonical(self.embedding).decode() if "vectors" in info.needs else ""
+        rules = cache.folder_digest(rulebook.RULES / "lexicons") + cache.folder_digest(rulebook.RULES / "patterns")
+        code = cache.code_digest(*CODE, f"steps/{info.name}")
+        return cache.key(info.name, given, rules, code, cache.versions())
+
+    def _slices(
+        self,
+        use: Use,
+        info: catalog.StepInfo,
+        call: tuple[str, Mapping[str, Any], str],
+        extra: pl.DataFrame,
+        alive: pl.Series | None,
+    ) -> tuple[Measured, bool]:
+        """Run a row-wise function over all slices and join the results in order."""
+        function, arguments, base = call
+        supplied = self._supplied(info, function)
+        tasks = []
+        for number, (start, stop) in enumerate(self.rows.spans()):
+            living = None if alive is None else alive[start:stop]
+            seen = "" if living is None else hashlib.sha256(living.to_numpy().tobytes()).hexdigest()
+            tasks.append(
+                Task(
+                    self.rows, number, info.name, function, self._named(info, function, arguments), supplied,
+                    self.recipe.seed, extra[start:stop], living, self.store, cache.key(base, function, number, seen),
+                )
+            )  # fmt: skip
+        done: list[tuple[Measured, bool]] = []
+        pool = self.pool() if len(tasks) > 1 and "vectors" not in supplied else None
+        vectors = self.vectors() if "vectors" in supplied else None
+        results = pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks)
+        for result in results:
+            done.append(result)
+            self.progress(use.name, len(done), len(tasks))
+        if not tasks:  # no rows at all: the step still says which columns it has
+            empty = Task(self.rows, 0, info.name, function, arguments, supplied, 0, extra, alive, self.store, "")
+            return empty._compute(vectors), False
+        return _joined([result for result, _ in done]), all(cached for _, cached in done)
+
+    def _corpus(
+        self,
+        use: Use,
+        info: catalog.StepInfo,
+        call: tuple[Mapping[str, Any], str],
+        extra: pl.DataFrame,
+        alive: pl.Series,
+    ) -> tuple[Measured, bool]:
+        """Run `state` over the slices of living rows, then `decide` over all of it."""
+        arguments, base = call
+        state, cached = self._slices(use, info, ("state", arguments, base), extra, alive)
+        seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
+        whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
+        given = {"texts": self.rows.texts, "seed": self.recipe.seed}
+        given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in info.needs else None
+        supplied = {name: given[name] for name in self._supplied(info, "decide")}
+        function = catalog.load(info.name).decide
+
+        def compute() -> Measured:
+            result = function(whole, **self._named(info, "decide", arguments), **supplied)
+            return checked(result, f"{info.name}.decide", whole.height)
+
+        key = cache.key(base, "decide", seen)
+        decided, found = self.store.get_or(key, compute)
+        self.keys[use.name] = key
+        places = pl.int_range(len(alive), eager=True).to_frame("row")
+        seen_rows = places.filter(alive).hstack(decided.signals)
+        signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
+        return Measured(signals, decided.tables), cached and found
+
+    @staticmethod
+    def _named(info: catalog.StepInfo, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that this function of the step takes."""
+        accepted = catalog.accepts(info.name, function)
+        return {name: value for name, value in arguments.items() if name in accepted}
+
+    @staticmethod
+    def _supplied(info: catalog.StepInfo, function: str) -> frozenset[str]:
+        return frozenset(catalog.accepts(info.name, function) & catalog.SUPPLIED)
+
+
+def _strings(arguments: Mapping[str, Any]) -> list[str]:
+    """Return all strings among argument values, also inside lists: some may name signals."""
+    flat: list[str] = []
+    for value in arguments.values():
+        flat += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+    return flat
+
+
+def _joined(parts: Sequence[Measured]) -> Measured:
+    """Return slices as one; side tables sorted by all their columns that can be."""
+    signals = pl.concat([part.signals for part in parts])
+    names = sorted({name for part in parts for name in part.tables})
+    tables = {name: pl.concat([part.tables[name] for part in parts if name in part.tables]) for name in names}
+    return Measured(signals, tables)
+
+
+def table_sorted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a side table sorted by its columns from left to right."""
+    keys = [name for name, kind in frame.schema.items() if not isinstance(kind, pl.List | pl.Struct | pl.Array)]
+    return frame.sort(keys) if keys else frame

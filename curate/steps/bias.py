@@ -1,0 +1,42 @@
+"""Count who is mentioned: groups by gender, religion, ethnicity, nationality, age, disability, orientation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from curate import rulebook, terms
+
+_SCHEMA: dict[str, pl.DataType] = {"mentions": pl.UInt32(), "groups": pl.List(pl.String), "axes": pl.List(pl.String)}
+
+
+def bias(rows: pl.DataFrame, *, column: str = "rendered", lexicon: Path | None = None) -> pl.DataFrame:
+    """Count who is mentioned: groups by gender, religion, ethnicity, nationality, age, disability, orientation.
+
+    A mention is no fault and no bound on it is wise: the counts are for comparing groups, and for seeing whom the
+    other rules drop. Axes are counted apart, so "black women" mentions two groups. English only.
+
+    Args:
+        rows: instruction rows.
+        column: the text to count in; prompt and response by default, since either says who the data is about.
+        lexicon: a word list of your own whose categories are axes; rules/lexicons/identity.toml when left out.
+
+    Signals:
+        mentions (u32): terms found; null where the text is null or its declared language is not the lexicon's.
+        groups (list[str]): groups found as axis:group, sorted, each once; null where mentions is.
+        axes (list[str]): axes found, sorted, each once; null where mentions is.
+    """
+    words = rulebook.lexicon(lexicon or "identity")
+    folded = terms.judged(rows, column=column, language=words.language)
+    groups: list[list[str]] = [[] for _ in range(len(folded))]
+    for axis in sorted({entry.category for entry in words.entries} - {terms.PART}):
+        for found, entries in zip(groups, terms.matcher(words, axis).listed(folded), strict=True):
+            found.extend(str(entry.id) for entry in entries)
+    measured = [
+        (None, None, None)
+        if value is None
+        else (len(found), sorted(set(found)), sorted({group.split(":")[0] for group in found}))
+        for value, found in zip(folded, groups, strict=True)
+    ]
+    return pl.DataFrame(measured, schema=_SCHEMA, orient="row")

@@ -1,0 +1,69 @@
+"""Words, sentences, lines and n-grams, for any script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+# Scripts written without blanks between words: each character counts as a word (Unicode Annex 29 asks for a dictionary
+# there). Han and kana, Thai, Lao, Myanmar, Khmer, and the Han extensions beyond the basic plane.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*|[^\W{_UNSPACED}]+")
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_BLANKS = re.compile(r"\s+")
+# A sentence ends at a terminal mark of any script (with closing quotes or brackets) before a blank or the end;
+# the marks of scripts without blanks end it at once.
+_SENTENCE_END = re.compile(r"(?<=[.!?…؟۔।])[\"'”’»)\]]*\s+|(?<=[。！？｡])[」』”’）]*\s*|\n+")
+
+
+# Control characters but tab and line feed; bidirectional overrides and isolates; zero-width and invisible marks.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+
+
+def visible(text: str) -> str:
+    """Return text that cannot play tricks on a terminal or a page: hidden characters as `[U+202E]`."""
+    return _HIDDEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
+
+
+def normalise(text: str) -> str:
+    """Return the comparison key of a text: NFKC, casefold, blanks collapsed."""
+    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def words(text: str) -> list[str]:
+    r"""Return the Unicode `\w+` words after NFKC and casefold; in scripts without blanks each character is one."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def tokens(text: str) -> list[str]:
+    """Return the pieces between blanks, as written; in scripts without blanks each character is one."""
+    return _TOKEN.findall(text)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences, stripped, none empty."""
+    return [part.strip() for part in _SENTENCE_END.split(text) if part and part.strip()]
+
+
+def lines(text: str) -> list[str]:
+    r"""Return the lines that are not blank; only `\n` separates."""
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the blocks between blank lines, stripped, none empty."""
+    return [block.strip() for block in re.split(r"\n\s*\n", text) if block.strip()]
+
+
+def ngrams(items: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """Return the overlapping n-grams in order; none when there are fewer than n items."""
+    return list(zip(*(items[i:] for i in range(n)), strict=False)) if n > 1 else [(item,) for item in items]
+
+
+def shingles(text: str, n: int) -> list[tuple[str, ...]]:
+    """Return the word n-grams of a text; one with fewer words is one shingle of all of them, one without words none."""
+    found = words(text)
+    return [tuple(found)] if 0 < len(found) < n else ngrams(found, n)

@@ -1,0 +1,143 @@
+"""Keep rules: bounds on signals, applied to the rows alive at a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from curate.recipe import Keep, Stage, as_tuple
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Verdicts:
+    """What has become of each row so far.
+
+    Args:
+        alive: shape (n,), bool: not dropped yet.
+        dropped_at: stage by row, None while alive.
+        dropped_by: ids of the failed rules by row.
+        flagged_by: ids of failed rules that only flag, by row.
+    """
+
+    alive: Flags
+    dropped_at: list[str | None]
+    dropped_by: list[list[str]]
+    flagged_by: list[list[str]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, count: int) -> Verdicts:
+        """Return verdicts with every row alive."""
+        return cls(np.ones(count, bool), [None] * count, [[] for _ in range(count)], [[] for _ in range(count)])
+
+    def frame(self, start: int, stop: int) -> pl.DataFrame:
+        """Return the verdict columns of a span of rows."""
+        lists = pl.List(pl.String)
+        return pl.DataFrame(
+            {
+                "kept": pl.Series(self.alive[start:stop], dtype=pl.Boolean),
+                "dropped_at": pl.Series(self.dropped_at[start:stop], dtype=pl.String),
+                "dropped_by": pl.Series(self.dropped_by[start:stop], dtype=lists),
+                "flagged_by": pl.Series(self.flagged_by[start:stop], dtype=lists),
+            }
+        )
+
+
+def failing(rule: Keep) -> pl.Expr:
+    """Return a boolean expression: true where the rule is broken, null where the signal gives no verdict."""
+    signal = pl.col(rule.signal)
+    if rule.equals is not None:
+        return signal != pl.lit(rule.equals)
+    if rule.any_of is not None or rule.none_of is not None:
+        return pl.lit(None, dtype=pl.Boolean)  # replaced by `_membership`, which knows the type of the signal
+    broken = pl.lit(False)
+    if rule.min is not None:
+        broken = broken | (signal < rule.min)
+    if rule.max is not None:
+        broken = broken | (signal > rule.max)
+    return pl.when(signal.is_null()).then(None).otherwise(broken)
+
+
+def _membership(rule: Keep, values: pl.Series) -> pl.Expr:
+    """Return the expression of `any_of` and `none_of`; a list signal counts by any member."""
+    members = list(rule.any_of if rule.any_of is not None else rule.none_of or ())
+    signal = pl.col(rule.signal)
+    known = pl.Series(members, dtype=values.dtype.inner if isinstance(values.dtype, pl.List) else values.dtype)
+    if isinstance(values.dtype, pl.List):
+        inside = signal.list.eval(pl.element().is_in(known.implode())).list.any()
+    else:
+        inside = signal.is_in(known.implode())
+    return ~inside if rule.any_of is not None else inside
+
+
+def broken(rule: Keep, frame: pl.DataFrame) -> tuple[Flags, Flags, Flags]:
+    """Apply one rule.
+
+    Args:
+        rule: the bound.
+        frame: n rows with the rule's signal and the columns of its `where`.
+
+    Returns:
+        Three (n,) bool arrays: failed, unknown (null signal), and covered by the rule's `where`.
+    """
+    listed = rule.any_of is not None or rule.none_of is not None
+    test = _membership(rule, frame[rule.signal]) if listed else failing(rule)
+    covered = pl.lit(True)
+    for column, value in rule.where.items():
+        covered = covered & pl.col(column).is_in(pl.Series(list(as_tuple(value))).implode()).fill_null(False)
+    verdict = frame.select(failed=test, covered=covered, null=pl.col(rule.signal).is_null())
+    inside = np.broadcast_to(verdict["covered"].to_numpy(), frame.height)
+    failed = verdict["failed"].fill_null(False).to_numpy() & inside
+    return failed, verdict["null"].to_numpy() & inside, inside
+
+
+def judge(stage: Stage, verdicts: Verdicts, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Apply all rules of a stage to the rows alive and record every rule that failed.
+
+    Args:
+        stage: the rules, all of them applied to each row.
+        verdicts: changed in place.
+        frame: all n rows with the signals and columns the rules name.
+
+    Returns:
+        The rules' entries in the manifest.
+    """
+    alive = verdicts.alive.copy()
+    results = [(rule, *broken(rule, frame)) for rule in stage.keep]
+    dropping = [failed & alive for rule, failed, _, _ in results if not rule.flag]
+    causes = np.sum(dropping, axis=0) if dropping else np.zeros(len(alive), int)
+    facts: list[dict[str, Any]] = []
+    for rule, failed, unknown, covered in results:
+        name, hit = rule.rule_id(stage.name), failed & alive
+        target = verdicts.flagged_by if rule.flag else verdicts.dropped_by
+        first = 0
+        for row in np.flatnonzero(hit):
+            first += not target[row]
+            target[row].append(name)
+        facts.append(
+            {
+                "id": name,
+                "form": rule.form,
+                **rule.model_dump(mode="json", by_alias=True, exclude_none=True),
+                "evaluated": int((covered & alive).sum()),
+                "failed": int(hit.sum()),
+                "first": 0 if rule.flag else first,
+                "unique": 0 if rule.flag else int((hit & (causes == 1)).sum()),
+                "unknown": int((unknown & alive).sum()),
+            }
+        )
+    for row in np.flatnonzero(causes):
+        verdicts.dropped_at[row] = stage.name
+    verdicts.alive &= causes == 0
+    return facts
+
+
+def columns(stages: Sequence[Stage]) -> set[str]:
+    """Return the signals and columns that rules name."""
+    return {name for stage in stages for rule in stage.keep for name in (rule.signal, *rule.where)}

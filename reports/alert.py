@@ -1,0 +1,56 @@
+"""One alert, and the commands that show more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reports import shown
+
+Facts = Mapping[str, Any]
+SEVERITIES = ("critical", "warning", "note")
+# A share of fewer rows than this says nothing.
+FEW = 5
+
+
+def alert(severity: str, text: str, command: str, *, of: tuple[int, int], section: str) -> dict[str, Any]:
+    """Return an alert.
+
+    Args:
+        severity: one of `SEVERITIES`.
+        text: one sentence.
+        command: what to type to see more.
+        of: how many rows (or records, gates, rules), of how many.
+        section: part of the page that tells more.
+    """
+    count, whole = of
+    return {
+        "severity": severity,
+        "text": text,
+        "count": count,
+        "of": whole,
+        "weight": round(count / whole, 6) if whole else 0.0,
+        "command": command,
+        "section": section,
+    }
+
+
+def explain(facts: Facts, row: str | None) -> str:
+    """Return the command that tells the life of a row; without a row, the one that writes the report."""
+    run = str(facts["headline"]["run"])
+    return shown.command("curate", "explain", run, row) if row else shown.command("curate", "report", run)
+
+
+def review(facts: Facts, rule: str) -> str:
+    """Return the command that shows a rule's victims for judgement."""
+    return shown.command("curate", "review", str(facts["headline"]["run"]), "--rule", rule)
+
+
+def look(facts: Facts, file: str) -> str:
+    """Return the command that pages through a file of the run."""
+    return shown.command("less", f"{facts['headline']['run']}/{file}")
+
+
+def rerun(facts: Facts, *more: str) -> str:
+    """Return the command that runs the recipe again."""
+    return shown.command("curate", "run", str(facts["headline"]["recipe"]), *more)

@@ -1,0 +1,92 @@
+"""What a person should know first, ranked, each with the command that shows more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reports import mix_alerts, rule_alerts, shown
+from reports.alert import SEVERITIES, Facts, alert, look, rerun, review
+
+MANY_REJECTS = 0.01  # the default limit of a recipe
+
+
+def alerts(facts: Facts) -> list[dict[str, Any]]:
+    """Return all alerts, the gravest first.
+
+    Args:
+        facts: all other sections.
+    """
+    checks = (_state, _gates, _sources, _rejects, _repairs, *rule_alerts.CHECKS, *mix_alerts.CHECKS)
+    found = [one for check in checks for one in check(facts)]
+    return sorted(found, key=lambda one: (SEVERITIES.index(one["severity"]), -one["weight"], one["text"]))
+
+
+def _state(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell when the run as a whole is of no use."""
+    head = facts["headline"]
+    rows = (head["rows"], head["rows"])
+    if not head["adds_up"]:
+        text = "The run does not add up: its manifest and its rows disagree."
+        yield alert("critical", text, rerun(facts, "--fresh"), of=rows, section="funnel")
+    if not head["kept"]:
+        yield alert("critical", "No row is left in the mix.", look(facts, "manifest.json"), of=rows, section="funnel")
+
+
+def _gates(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Name the gates that are broken."""
+    heaviest = max(facts["rules"]["list"], key=lambda rule: (rule["first"], rule["id"]), default=None)
+    command = review(facts, heaviest["id"]) if heaviest else look(facts, "manifest.json")
+    for gate in facts["gates"]:
+        if not gate["passed"]:
+            text = f"Gate {gate['name']} is broken: {shown.number(gate['value'])}, bound {shown.number(gate['bound'])}."
+            yield alert("critical", text, command, of=(1, len(facts["gates"])), section="gates")
+
+
+def _sources(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Name the sources that gave nothing to the mix."""
+    for group in facts["funnel"]["by"]["source"]["groups"]:
+        if not group["kept"]:
+            stage = max(group["lost"].items(), key=lambda item: (item[1], item[0]))[0]
+            text = (
+                f"Source {group['value']} is gone: all {shown.plural(group['rows'], 'row')} dropped, most in {stage}."
+            )
+            rules = [rule for rule in facts["rules"]["list"] if rule["stage"] == stage and not rule["flag"]]
+            worst = max(rules, key=lambda rule: (_hits(rule, group["value"]), rule["id"]))
+            of = (group["rows"], group["rows"])
+            yield alert("warning", text, review(facts, worst["id"]), of=of, section="funnel")
+    for source in facts["sources"]:
+        if source["split"] == "train" and not source["rows"]:
+            text = f"Source {source['name']} gave no row at all."
+            of = (source["rejects"], source["records_read"])
+            yield alert("warning", text, look(facts, "rejects.jsonl"), of=of, section="intake")
+
+
+def _hits(rule: Facts, source: str) -> int:
+    return next((group["failed"] for group in rule["groups"]["source"]["list"] if group["value"] == source), 0)
+
+
+def _rejects(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell how many records could not be used, and the commonest cause."""
+    total, read = facts["rejects"]["total"], facts["headline"]["records_read"]
+    if total:
+        cause = facts["rejects"]["causes"][0]
+        said = shown.clipped(cause["cause"], 90).rstrip(".")
+        often = f"most often, in {cause['source']}: {said}" if total > 1 else f"in {cause['source']}: {said}"
+        severity = "warning" if total > read * MANY_REJECTS else "note"
+        text = f"{shown.plural(total, 'record')} could not be used, {often}."
+        yield alert(severity, text, look(facts, "rejects.jsonl"), of=(total, read), section="intake")
+
+
+def _repairs(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell how many texts were repaired while reading."""
+    kinds: dict[str, int] = {}
+    for source in facts["sources"]:
+        for kind, count in source["repairs"].items():
+            kinds[kind] = kinds.get(kind, 0) + count
+    if kinds:
+        named = ", ".join(f"{kind} {shown.count(count)}" for kind, count in sorted(kinds.items()))
+        total = sum(kinds.values())
+        text = f"{shown.plural(total, 'repair')} while reading: {named}."
+        of = (total, max(total, facts["headline"]["records_read"]))
+        yield alert("note", text, look(facts, "manifest.json"), of=of, section="intake")

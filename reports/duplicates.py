@@ -1,0 +1,141 @@
+"""What the duplicate steps found: clusters, their sizes, where they cross sources, and the doubtful ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from reports.distribution import distribution
+from reports.view import View
+
+# Clusters shown of each kind, and members shown of each.
+SHOWN, MEMBERS = 5, 2
+# Upper ends of the classes of cluster sizes.
+SIZES = (2, 3, 4, 9, 19, 99)
+# Sources in the cross-source table.
+MATRIX = 12
+
+
+def steps(view: View) -> list[str]:
+    """Return the steps that name keepers."""
+    return [name.removesuffix(".keeper") for name in view.signals if name.endswith(".keeper")]
+
+
+def duplicates(view: View) -> dict[str, Any]:
+    """Return the facts of every duplicate step, and conflicting answers where a step wrote them."""
+    found = steps(view)
+    if not found:
+        skipped = "no step of the recipe looks for duplicates"
+        return {"skipped": skipped, "steps": [], "conflicts": _conflicts(view)}
+    return {
+        "method": (
+            "a cluster is one kept row and the rows that name it as their keeper; sizes count rows, the keeper included"
+        ),
+        "steps": [_step(view, name) for name in found],
+        "conflicts": _conflicts(view),
+    }
+
+
+def _step(view: View, name: str) -> dict[str, Any]:
+    """Return the clusters of one step."""
+    wanted = [signal for signal in ("keeper", "similarity") if f"{name}.{signal}" in view.signals]
+    columns = view.columns([f"{name}.{signal}" for signal in wanted]).rename({f"{name}.{s}": s for s in wanted})
+    if "similarity" not in wanted:
+        columns = columns.with_columns(similarity=pl.lit(None, dtype=pl.Float64))
+    copies = view.base.select("id", "record", "source", "kept").hstack(columns).filter(pl.col("keeper").is_not_null())
+    facts: dict[str, Any] = {"name": name, "copies": copies.height, "kept_copies": int(copies["kept"].sum())}
+    if not copies.height:
+        return {**facts, "clusters": 0, "largest": [], "least_similar": [], "sizes": [], "crossing": None}
+    clusters = copies.group_by("keeper").agg(
+        (pl.len() + 1).alias("size"), pl.col("similarity").min().alias("lowest"), pl.col("record").n_unique()
+    )
+    facts |= {"clusters": clusters.height, "records": copies["record"].n_unique(), "sizes": _sizes(clusters["size"])}
+    facts["lost"] = _lost(view, clusters)
+    facts["compared"] = _compared(view, name)
+    facts["largest_size"] = max(clusters["size"].to_list())
+    facts["crossing"] = _crossing(view, copies)
+    similar = copies["similarity"].drop_nulls()
+    facts["similarity"] = distribution(similar) if len(similar) else {"skipped": "the step writes no similarity"}
+    largest = clusters.sort("size", "keeper", descending=[True, False]).head(SHOWN)
+    facts["largest"] = [_cluster(copies, keeper, size) for keeper, size in largest.select("keeper", "size").iter_rows()]
+    doubtful = clusters.filter(pl.col("lowest") < 1).sort("lowest", "keeper").head(SHOWN)
+    facts["least_similar"] = [
+        _cluster(copies, keeper, size) for keeper, size in doubtful.select("keeper", "size").iter_rows()
+    ]
+    return facts
+
+
+def _compared(view: View, name: str) -> str:
+    """Return which text the step compared: the content of the record unless the recipe says otherwise."""
+    uses = (use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", []))
+    on = next((use.get("on") for use in uses if use.get("as", use.get("step")) == name), None)
+    return str(on) if on in ("prompt", "response") else "rendered" if on else "content"
+
+
+def _lost(view: View, clusters: pl.DataFrame) -> int:
+    """Count the clusters of which nothing is left because a later stage dropped the record that was to stay."""
+    kept = view.base.filter("kept")["record"].unique()
+    keepers = view.base.filter(pl.col("id").is_in(clusters["keeper"].implode()))
+    return int((~keepers["record"].is_in(kept.implode())).sum())
+
+
+def _sizes(sizes: pl.Series) -> list[dict[str, Any]]:
+    """Count the clusters and their rows in classes of size."""
+    classes = []
+    low = 2
+    for high in (*SIZES, None):
+        members = sizes.filter((sizes >= low) & ((sizes <= high) if high else True))
+        if len(members):
+            name = f"{low}" if low == high else f"{low}–{high}" if high else f"{low} and more"
+            classes.append({"size": name, "clusters": len(members), "rows": int(members.sum())})
+        low = (high or 0) + 1
+    return classes
+
+
+def _crossing(view: View, copies: pl.DataFrame) -> dict[str, Any]:
+    """Count the copies by their own source and the source of their keeper."""
+    keepers = view.base.select(keeper="id", keeper_source="source")
+    pairs = copies.join(keepers, on="keeper", how="left").group_by("source", "keeper_source").len("rows")
+    across = int(pairs.filter(pl.col("source") != pl.col("keeper_source"))["rows"].sum())
+    rows = pairs.sort("rows", "source", "keeper_source", descending=[True, False, False], nulls_last=True)
+    names = pl.concat([rows["source"], rows["keeper_source"].drop_nulls()]).unique(maintain_order=True)
+    sources = sorted(names.head(MATRIX).to_list())
+    counts = {(source, keeper): count for source, keeper, count in rows.iter_rows()}
+    matrix = [[counts.get((source, keeper), 0) for keeper in sources] for source in sources]
+    return {"sources": sources, "matrix": matrix, "across": across, "left_out": max(0, len(names) - MATRIX)}
+
+
+def _cluster(copies: pl.DataFrame, keeper: str, size: int) -> dict[str, Any]:
+    """Return the keeper and its least similar copies, one of each record first."""
+    members = copies.filter(pl.col("keeper") == keeper).sort("similarity", "id", nulls_last=True)
+    members = members.unique("record", keep="first", maintain_order=True).head(MEMBERS)
+    return {
+        "size": size,
+        "keeper": {"row": keeper},
+        "copies": [{"row": row, "similarity": value} for row, value in members.select("id", "similarity").iter_rows()],
+    }
+
+
+def _conflicts(view: View) -> list[dict[str, Any]]:
+    """Return what the conflict steps found: questions that the data answers in several ways."""
+    used = [step["as"] for stage in view.manifest["stages"] for step in stage["steps"] if step["step"] == "conflict"]
+    return [_conflict(view, name) for name in used if f"{name}.answers" in view.signals]
+
+
+def _conflict(view: View, name: str) -> dict[str, Any]:
+    """Return how many rows conflict, and some questions with a row for each of two answers."""
+    answers = view.columns([f"{name}.answers"])[f"{name}.answers"]
+    several = (answers > 1).fill_null(False)
+    facts: dict[str, Any] = {"name": name, "rows": int(several.sum()), "kept": int((several & view.base["kept"]).sum())}
+    table = view.run.table(f"{name}.groups")
+    if table is None or not {"question", "answer", "id"} <= set(table.columns):
+        return {**facts, "questions": None, "examples": []}
+    one_each = table.group_by("question", "answer").agg(pl.col("id").min()).sort("question", "answer")
+    asked = one_each.group_by("question", maintain_order=True).agg(pl.len().alias("answers"), "id")
+    asked = asked.sort("answers", "question", descending=[True, False]).head(SHOWN)
+    examples = [
+        {"answers": count, "list": [{"row": row} for row in ids[:MEMBERS]]}
+        for count, ids in asked.select("answers", "id").iter_rows()
+    ]
+    return {**facts, "questions": table["question"].n_unique(), "examples": examples}

@@ -1,0 +1,91 @@
+"""The facts as one self-contained page: no network, no foreign markup, readable in light, dark and print."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from reports import charts, shown
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        facts: what `reports.quality.facts` returns, or report.json read back.
+    """
+    environment = _environment()
+    script = (ASSETS / "report.js").read_text(encoding="utf-8")
+    style = (ASSETS / "report.css").read_text(encoding="utf-8")
+    allowed = "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode()
+    page = environment.get_template("report.html.j2")
+    # Only our own assets pass unescaped.
+    return page.render(f=facts, script=Markup(script), style=Markup(style), allowed=allowed)
+
+
+def _environment() -> jinja2.Environment:
+    """Return an environment that escapes everything and makes control characters visible in all it prints."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    environment.filters |= {
+        "count": shown.count,
+        "number": shown.number,
+        "share": shown.share,
+        "seconds": shown.seconds,
+        "plural": shown.plural,
+        "width": _width,
+        "heat": _heat,
+        "anchor": _anchor,
+    }
+    environment.globals |= {
+        "histogram": _histogram,
+        "classes": _classes,
+        "quote": shown.command,
+        "square_root": charts.square_root,
+    }
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    """Spell out invisible characters in every text that is printed; our own markup is left alone."""
+    return shown.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _histogram(distribution: Mapping[str, Any], rule: Mapping[str, Any]) -> Markup:
+    bounds = [rule[key] for key in ("min", "max") if key in rule]
+    return Markup(charts.histogram(distribution, signal=rule["signal"], bounds=bounds))
+
+
+def _classes(histogram: Mapping[str, Any]) -> Markup:
+    return Markup(charts.classes(histogram["classes"], title=f"{histogram['title'].split(', ')[1]}, from"))
+
+
+def _width(part: float | None, whole: float | None = 1) -> str:
+    """Return a CSS length for a bar, never thinner than can be seen unless there is nothing."""
+    if not part or not whole:
+        return "0%"
+    return f"{min(100.0, max(0.4, part / whole * 100)):.2f}%"
+
+
+def _heat(part: float, whole: float) -> str:
+    """Return how deep a cell is shaded, from 0 to 100 per cent, on a square-root scale so that few still show."""
+    return f"{(part / whole) ** 0.5 * 85:.0f}%" if whole and part else "0%"
+
+
+def _anchor(text: str) -> str:
+    """Return an id for a link to a rule."""
+    return "rule-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

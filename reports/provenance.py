@@ -1,0 +1,60 @@
+"""What is needed to make the run again, and what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports import shown, toml
+from reports.view import View
+
+
+def provenance(view: View) -> dict[str, Any]:
+    """Return command, recipe, hashes and versions."""
+    manifest = view.manifest
+    return {
+        "method": (
+            "run the command with the versions listed; the recipe below is as resolved, so it holds what `--set`, "
+            "`--seed` and `--limit` changed, its paths as seen from the recipe's folder"
+        ),
+        "command": _command(view),
+        "recipe": toml.dumps(manifest["recipe"]),
+        "recipe_sha256": manifest.get("recipe_sha256"),
+        "seed": view.seed,
+        "workers": manifest.get("workers"),
+        "embedding": manifest.get("embedding"),
+        "inputs": manifest.get("inputs", []),
+        "versions": dict(sorted((manifest.get("versions") or {}).items())),
+        "format": manifest.get("format"),
+    }
+
+
+def _command(view: View) -> str:
+    """Return the command that makes the run; an audit has no recipe file of its own."""
+    if view.recipe == "audit":
+        return shown.command("curate", "audit", *(source["path"] for source in view.manifest["recipe"]["sources"]))
+    return shown.command("curate", "run", view.recipe)
+
+
+def timing(view: View) -> dict[str, Any]:
+    """Return seconds and peak memory of the run, its stages and steps; these alone differ between equal runs."""
+    manifest = view.manifest
+    stages = [
+        {
+            "name": stage["name"],
+            "seconds": float(stage.get("seconds") or 0),
+            "peak_memory_mib": stage.get("peak_memory_mib"),
+            "steps": [
+                {
+                    "name": step["as"],
+                    "step": step["step"],
+                    "kind": step["kind"],
+                    "seconds": float(step.get("seconds") or 0),
+                    "cached": bool(step.get("cached")),
+                }
+                for step in stage["steps"]
+            ],
+        }
+        for stage in manifest["stages"]
+    ]
+    total = {"seconds": float(manifest.get("seconds") or 0), "peak_memory_mib": manifest.get("peak_memory_mib")}
+    return {**total, "started": manifest.get("started"), "stages": stages}

@@ -1,0 +1,122 @@
+"""The quality report of a run as plain data: every figure of the page, the card and the terminal comes from here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from curate.errors import INPUT, UserError
+from curate.rundir import RunDir, write_json, write_text
+from reports import shown
+from reports.alerts import alerts
+from reports.composition import composition
+from reports.duplicates import duplicates
+from reports.examples import ids_in, mark_differences, texts
+from reports.funnel import funnel, labels
+from reports.headline import headline
+from reports.intake import rejects, sources
+from reports.lengths import lengths
+from reports.measures import glossary, measures
+from reports.provenance import provenance, timing
+from reports.rules import rules
+from reports.safety import safety
+from reports.view import open_view
+from reports.worth import worth
+
+SCHEMA = 1
+
+
+def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
+    """Return the facts of a run, JSON-able; equal runs give equal facts but for `timing`.
+
+    Args:
+        run: a finished run directory.
+        name: how the commands shown call the run, by default its path.
+
+    Raises:
+        UserError: when there is no finished run.
+    """
+    view = open_view(run, name=name)
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "headline": headline(view),
+        "gates": view.manifest["gates"],
+        "funnel": funnel(view),
+        "rules": rules(view),
+        "duplicates": duplicates(view),
+        "labels": labels(view),
+        "composition": composition(view),
+        "lengths": lengths(view),
+        "safety": safety(view),
+        "sources": sources(view),
+        "rejects": rejects(view),
+        "measures": measures(view),
+        "timing": timing(view),
+        "provenance": provenance(view),
+        "glossary": glossary(view),
+    }
+    found["worth"] = worth(view, found)
+    found["alerts"] = alerts(found)
+    found["next"] = following(found)
+    found["rows"] = texts(view, ids_in(found), contents=ids_in(found["duplicates"]))
+    mark_differences(found["duplicates"], found["rows"])
+    return found
+
+
+def following(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what to do next, each with its command."""
+    head = found["headline"]
+    run = str(head["run"])
+    steps: list[tuple[str, tuple[str, ...]]] = []
+    if found["worth"]["list"]:
+        row = found["worth"]["list"][0]["row"]
+        steps.append(("read the life of a doubtful row", ("curate", "explain", run, row)))
+    dropping = [rule for rule in found["rules"]["list"] if rule["first"]]
+    if dropping:
+        heaviest = max(dropping, key=lambda rule: (rule["first"], rule["id"]))["id"]
+        steps.append(("judge what the heaviest rule dropped", ("curate", "review", run, "--rule", heaviest)))
+        steps.append(("put that rule on trial against a score", ("curate", "ablate", run, "--rule", heaviest)))
+    if head["kept"] and head["verdict"] != "fail":
+        steps.append(
+            ("take the mix away", ("curate", "export", run, "--to", "messages", "--out", f"{head['name']}-mix"))
+        )
+    return [{"text": text, "command": shown.command(*words)} for text, words in steps]
+
+
+def build(run: Path, *, name: str | None = None) -> dict[str, Any]:
+    """Write report.json, report.html and README.md into a run directory and return the facts.
+
+    Args:
+        run: a finished run directory.
+        name: how the commands shown call the run, by default its path.
+
+    Raises:
+        UserError: when there is no finished run.
+    """
+    from reports import html, markdown  # a template engine and chart libraries, of no use to `load`
+
+    found = facts(run, name=name)
+    page, card = html.render(found), markdown.card(found)
+    write_json(run / "report.json", found)
+    write_text(run / "report.html", page)
+    write_text(run / "README.md", card)
+    return found
+
+
+def load(run: Path) -> dict[str, Any]:
+    """Return the facts that `build` wrote.
+
+    Args:
+        run: a finished run directory.
+
+    Raises:
+        UserError: when there is no finished run, or no report in it.
+    """
+    path = RunDir.open(run).path / "report.json"
+    if not path.is_file():
+        raise UserError(
+            str(path), "no such file", f"write it with `{shown.command('curate', 'report', str(run))}`", code=INPUT
+        )
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

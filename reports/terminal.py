@@ -1,0 +1,142 @@
+"""The facts on a terminal: what matters in under thirty lines, and where the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reports import shown
+
+# Together with head, blanks and commands these stay under thirty lines of a hundred columns.
+STAGES, ALERTS, COMMANDS = 7, 5, 3
+BAR = 24
+_STYLES = {"pass": "bold green", "fail": "bold red", "none": "bold", "critical": "bold red", "warning": "yellow"}
+_VERDICTS = {"pass": "gates pass", "fail": "FAILS", "none": "no gates set"}
+
+
+def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = None) -> None:
+    """Print headline, funnel, alerts and the next commands.
+
+    Args:
+        facts: of `reports.quality`.
+        console: where to.
+        run: the run directory, when it is not where the facts say.
+    """
+    head = facts["headline"]
+    title = Text.assemble(
+        (shown.line(head["name"]), "bold"), "  ", (_VERDICTS[head["verdict"]], _STYLES[head["verdict"]])
+    )
+    _line(console, title)
+    _line(console, Text(shown.line(head["meaning"])))
+    _line(console, Text(_counted(head)))
+    console.print()
+    _funnel(console, head, facts["funnel"]["stages"])
+    _alerts(console, facts["alerts"])
+    console.print()
+    _line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
+    for place, step in enumerate(facts["next"][:COMMANDS]):
+        label = "next    " if place == 0 else "        "
+        # A command is there to be copied: it may run on, it is never cut.
+        console.print(Text.assemble((label, "dim"), (shown.line(step["command"]), "cyan")), soft_wrap=True)
+
+
+def comparison(compared: Mapping[str, Any], *, console: Console) -> None:
+    """Print how two runs differ.
+
+    Args:
+        compared: of `reports.compare`.
+        console: where to.
+    """
+    _line(console, Text.assemble((shown.line(compared["run"]), "bold"), " against ", shown.line(compared["against"])))
+    _pairs(console, "totals", compared["totals"])
+    _pairs(
+        console, "rule, rows that fail", {rule: pair for rule, pair in compared["rules"].items() if pair[0] != pair[1]}
+    )
+    _pairs(console, "kept by task", {task["task"]: [task["before"], task["after"]] for task in compared["tasks"]})
+    rows = compared["rows"]
+    counted = ", ".join(f"{shown.count(rows[name])} {name}" for name in ("same", "changed", "added", "removed"))
+    console.print(Text(f"rows by id: {counted}"))
+    if compared["verdicts"]:
+        table = _table("became", ["rows"])
+        for change in compared["verdicts"]:
+            table.add_row(_name(f"{change['before']} → {change['after']}"), shown.count(change["rows"]))
+        console.print(table)
+
+
+def _pairs(console: Console, title: str, pairs: Mapping[str, Sequence[int | None]]) -> None:
+    """Print two counts for each name, and the change from the first to the second."""
+    if pairs:
+        table = _table(title, ["before", "after", "change"])
+        for name, (before, after) in pairs.items():
+            change = (after or 0) - (before or 0)
+            table.add_row(_name(name), shown.count(before), shown.count(after), f"{change:+,}" if change else "=")
+        console.print(table)
+
+
+def _name(text: str) -> Text:
+    return Text(shown.line(text), no_wrap=True, overflow="ellipsis")
+
+
+def _line(console: Console, text: Text) -> None:
+    """Print one line, cut at the edge."""
+    console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _counted(head: Mapping[str, Any]) -> str:
+    """Return the totals in one line."""
+    parts = [
+        f"kept {shown.count(head['kept'])} of {shown.count(head['rows'])} rows ({shown.share(head['kept_share'])})",
+        f"about {shown.count(head['kept_tokens'])} tokens",
+        shown.plural(head["sources"], "source"),
+        shown.plural(head["rejects"], "reject"),
+    ]
+    if head["flagged"]:
+        parts.append(f"{shown.count(head['flagged'])} flagged")
+    return " · ".join(parts)
+
+
+def _funnel(console: Console, head: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line for each stage; the first and last when there are many."""
+    if not stages:
+        return
+    table = _table("stage", ["in", "dropped", "out"], bar=True)
+    listed = [*stages] if len(stages) <= STAGES else [*stages[: STAGES - 1], stages[-1]]
+    for stage in listed:
+        kept = round(BAR * stage["rows_out"] / head["rows"]) if head["rows"] else 0
+        lost = round(BAR * stage["rows_in"] / head["rows"]) - kept if head["rows"] else 0
+        bar = Text.assemble(("█" * kept, "blue"), ("▒" * lost, "yellow"))
+        name = Text(shown.clipped(stage["name"], 24), no_wrap=True)
+        numbers = (shown.count(stage[key]) for key in ("rows_in", "rows_lost", "rows_out"))
+        table.add_row(name, bar, *numbers)
+    console.print(table)
+    if len(listed) < len(stages):
+        console.print(Text(f"  {len(stages) - len(listed)} stages between are in the report", style="dim"))
+
+
+def _alerts(console: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Print the gravest alerts."""
+    console.print()
+    if not alerts:
+        console.print(Text("no alerts", style="green"))
+    for alert in alerts[:ALERTS]:
+        severity = alert["severity"]
+        text = Text.assemble((f"{severity:<9}", _STYLES.get(severity, "dim")), shown.line(alert["text"]))
+        _line(console, text)
+    if len(alerts) > ALERTS:
+        console.print(Text(f"         and {len(alerts) - ALERTS} more in the report", style="dim"))
+
+
+def _table(first: str, numbers: Sequence[str], *, bar: bool = False) -> Table:
+    """Return a bare table: a name, perhaps a bar, then numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(first, overflow="ellipsis", no_wrap=True)
+    if bar:
+        table.add_column("", no_wrap=True)
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table

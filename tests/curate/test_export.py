@@ -1,0 +1,101 @@
+"""Exports load where they are meant to be loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import curate
+from curate import export
+from curate.errors import UserError
+from curate.rundir import RunDir
+
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}]
+CONVERSATIONS: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]},
+    {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "One?"},
+            {"role": "assistant", "content": "1"},
+            {"role": "user", "content": "Two?"},
+            {"role": "assistant", "content": "2"},
+        ]
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "Weather in Oslo?"},
+            {"role": "assistant", "content": None, "tool_calls": CALLS},
+            {"role": "tool", "content": "rain", "tool_call_id": "c1"},
+            {"role": "assistant", "content": "It rains in Oslo."},
+        ],
+        "tools": TOOLS,
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """Run three conversations through an empty recipe."""
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "chat.jsonl").write_text("".join(json.dumps(one) + "\n" for one in CONVERSATIONS))
+    text = 'name = "chat"\n[[sources]]\nname = "chat"\npath = "chat.jsonl"\nformat = "messages"\n'
+    (folder / "r.toml").write_text(text)
+    curate.run(curate.load_recipe(folder / "r.toml"), out=folder / "run")
+    return RunDir.open(folder / "run")
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Read the exported JSONL."""
+    return [json.loads(line) for line in (folder / "train.jsonl").read_text().split("\n")[:-1]]
+
+
+def test_messages_come_back_as_they_were_read(run: RunDir, tmp_path: Path) -> None:
+    export.export(run, form="messages", out=tmp_path / "x")
+    found = sorted(lines(tmp_path / "x"), key=json.dumps)
+    assert found == sorted(CONVERSATIONS, key=json.dumps)
+
+
+def test_alpaca_holds_history_and_leaves_tool_turns_out(run: RunDir, tmp_path: Path) -> None:
+    told = export.export(run, form="alpaca", out=tmp_path / "x")
+    assert (told["rows"], told["left_out"]) == (2, 1)
+    assert {
+        "instruction": "Two?",
+        "input": "",
+        "output": "2",
+        "system": "Be brief.",
+        "history": [["One?", "1"]],
+    } in lines(tmp_path / "x")
+
+
+def test_sharegpt_and_prompt_completion_name_roles_their_way(run: RunDir, tmp_path: Path) -> None:
+    export.export(run, form="sharegpt", out=tmp_path / "s")
+    simple = {"conversations": [{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Good day."}]}
+    assert simple in lines(tmp_path / "s")
+    export.export(run, form="prompt-completion", out=tmp_path / "p")
+    pair = {
+        "prompt": [{"role": "user", "content": "Hello"}],
+        "completion": [{"role": "assistant", "content": "Good day."}],
+    }
+    assert pair in lines(tmp_path / "p")
+
+
+@pytest.mark.parametrize("form", sorted(export.FORMS))
+def test_datasets_loads_each_export_offline(
+    run: RunDir, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra hf is not installed")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    told = export.export(run, form=form, out=tmp_path / "x")
+    loaded = datasets.load_dataset(str(tmp_path / "x"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.num_rows == told["rows"]
+    assert "large" not in str(loaded.features)
+
+
+def test_an_unknown_form_is_refused(run: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'messages'"):
+        export.export(run, form="mesages", out=tmp_path / "x")

@@ -1,0 +1,68 @@
+"""Words, sentences and n-grams on any script."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate import text
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("The cat, the CAT!", ["the", "cat", "the", "cat"]),
+        ("don't 3.5", ["don", "t", "3", "5"]),
+        ("Straße ﬁne", ["strasse", "fine"]),
+        ("日本語 test", ["日", "本", "語", "test"]),
+        ("", []),
+        ("… !", []),
+    ],
+)
+def test_words_are_casefolded_and_split_unspaced_scripts(given_text: str, expected: list[str]) -> None:
+    assert text.words(given_text) == expected
+
+
+def test_tokens_keep_what_stands_between_blanks() -> None:
+    assert text.tokens("don't  stop\t3.5 …") == ["don't", "stop", "3.5", "…"]
+    assert text.tokens("我 是人") == ["我", "是", "人"]
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("One. Two! Three? four", ["One.", "Two!", "Three?", "four"]),
+        ("He said “Go.” Then left.", ["He said “Go.", "Then left."]),
+        ("今日は。明日も。", ["今日は。", "明日も。"]),
+        ("क्या? हाँ।", ["क्या?", "हाँ।"]),
+        ("version 3.5 is out", ["version 3.5 is out"]),
+    ],
+)
+def test_sentences_end_at_the_marks_of_their_script(given_text: str, expected: list[str]) -> None:
+    assert text.sentences(given_text) == expected
+
+
+def test_only_line_feeds_part_lines() -> None:
+    assert text.lines("a\u2028b\n\nc\x0cd") == ["a\u2028b", "c\x0cd"]
+    assert text.paragraphs("a\nb\n \nc") == ["a\nb", "c"]
+
+
+def test_short_texts_are_one_shingle_and_empty_ones_none() -> None:
+    assert text.shingles("a b c d", 3) == [("a", "b", "c"), ("b", "c", "d")]
+    assert text.shingles("a b", 3) == [("a", "b")]
+    assert text.shingles("?!", 3) == []
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing_more(given_text: str) -> None:
+    once = text.normalise(given_text)
+    assert text.normalise(once) == once
+
+
+@given(st.text())
+def test_visible_text_has_no_control_or_override_characters(given_text: str) -> None:
+    shown = text.visible(given_text + "\x1b[31m\u202e\u200b")
+    assert not any(ord(c) < 32 and c not in "\t\n" for c in shown)
+    assert "\u202e" not in shown
+    assert shown.endswith("[U+001B][31m[U+202E][U+200B]")
