@@ -12,13 +12,14 @@ from ftfy.badness import is_bad
 from ftfy.fixes import unescape_html
 
 # Name and effect, in the order in which they are done, whatever the order in the recipe: entities may hide mojibake,
-# repaired mojibake may need composing, and trimming comes when everything else is gone.
+# mojibake needs its control characters, line ends are control characters too, a letter and its accent may meet when one
+# between them is removed, and trimming comes when everything else is gone.
 REPAIRS = {
     "entities": "HTML entities to the characters they stand for (&amp; to &)",
     "mojibake": "text that was decoded with the wrong encoding, decoded again (â€™ to ’)",
-    "unicode": "letters and their accents composed (Unicode NFC)",
     "line_endings": "\\r\\n and \\r to \\n",
     "controls": "control characters other than line feed and tab, and byte order marks, removed",
+    "unicode": "letters and their accents composed (Unicode NFC)",
     "trim": "blanks around the text removed",
 }
 # What is never a loss: bytes misread, letters stored in two ways, and line ends of another system.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -94,10 +95,17 @@ def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
     def pool() -> Executor | None:
         if workers > 1 and not started:
             # spawn: a fork of a process in which polars has threads can hang
-            started.append(stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn"))))
+            executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+            stack.callback(executor.shutdown, cancel_futures=True)
+            started.append(executor)
         return started[0] if started else None
 
     return pool
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which stops the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _start(

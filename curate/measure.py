@@ -173,7 +173,7 @@ class Runner:
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
         given["vectors"] = canonical(self.embedding).decode() if "vectors" in info.needs else ""
-        rules = cache.folder_digest(rulebook.RULES / "lexicons") + cache.folder_digest(rulebook.RULES / "patterns")
+        rules = [cache.folder_digest(rulebook.RULES / name) for name in ("lexicons", "patterns", "templates")]
         code = cache.code_digest(*CODE, f"steps/{info.name}")
         return cache.key(info.name, given, rules, code, cache.versions())
 

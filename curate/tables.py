@@ -18,6 +18,8 @@ from curate.records import Item, Record, Reject, excerpt, flaw
 
 # Rows per batch: at 2 MB a row, the most that viewers show, a batch still fits in memory.
 BATCH = 256
+# What Arrow raises on damaged files: its own errors, and those of Python where it trusts names and lengths.
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError)
 STATE, SPLITS = "state.json", "dataset_dict.json"
 
 
@@ -117,16 +119,19 @@ def _rows(
     path: Path, batches: Callable[[Path], Iterator[pa.RecordBatch]], *, shown: Path, before: int
 ) -> Iterator[Item]:
     """Yield the rows of a file, numbered from `before` + 1."""
-    number = before
-    try:
-        for batch in batches(path):
-            yield from _batch(batch, str(shown), number + 1)
-            number += batch.num_rows
-    except FileNotFoundError:
-        raise UserError(str(path), "no such file", "save the dataset again", code=INPUT) from None
-    except (pa.ArrowException, OSError) as error:
-        what = f"cannot be read after row {number - before:,}: {_first_line(error)}"
-        raise UserError(str(path), what, "fetch or write the file again", code=INPUT) from error
+    number, source = before, batches(path)
+    while True:
+        try:
+            batch = next(source, None)
+        except FileNotFoundError:
+            raise UserError(str(path), "no such file", "save the dataset again", code=INPUT) from None
+        except _DAMAGE as error:
+            what = f"cannot be read after row {number - before:,}: {_first_line(error)}"
+            raise UserError(str(path), what, "fetch or write the file again", code=INPUT) from error
+        if batch is None:
+            return
+        yield from _batch(batch, str(shown), number + 1)
+        number += batch.num_rows
 
 
 def _first_line(error: Exception) -> str:
@@ -135,11 +140,9 @@ def _first_line(error: Exception) -> str:
 
 def _batch(batch: pa.RecordBatch, file: str, number: int) -> Iterator[Item]:
     """Yield the rows of a batch; when one of them cannot be taken out, all are taken out singly."""
-    batch = _microseconds(batch)
     try:
-        batch.validate(full=True)
-        rows = batch.to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError, ValueError, OverflowError):
+        rows = _taken(batch)
+    except _DAMAGE:
         for index in range(batch.num_rows):
             yield _single(batch.slice(index, 1), file, number + index)
         return
@@ -149,12 +152,17 @@ def _batch(batch: pa.RecordBatch, file: str, number: int) -> Iterator[Item]:
 
 def _single(batch: pa.RecordBatch, file: str, number: int) -> Item:
     try:
-        batch.validate(full=True)
-        rows = batch.to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError, ValueError, OverflowError) as error:
+        rows = _taken(batch)
+    except _DAMAGE as error:
         cause = "not UTF-8" if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error) else _first_line(error)
         return Reject(file, number, cause, "")
     return _item(rows[0], file, number)
+
+
+def _taken(batch: pa.RecordBatch) -> list[Any]:
+    batch.validate(full=True)
+    rows: list[Any] = _microseconds(batch).to_pylist()
+    return rows
 
 
 def _item(row: Any, file: str, number: int) -> Item:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 # Scripts written without blanks between words: each character counts as a word (Unicode Annex 29 asks for a dictionary
 # there). Han and kana, Thai, Lao, Myanmar, Khmer, and the Han extensions beyond the basic plane.
-_UNSPACED = (
+UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_WORD = re.compile(rf"[{_UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*|[^\W{_UNSPACED}]+")
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_WORD = re.compile(rf"[{UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*|[^\W{UNSPACED}]+")
+TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 _BLANKS = re.compile(r"\s+")
 # A sentence ends at a terminal mark of any script (with closing quotes or brackets) before a blank or the end;
 # the marks of scripts without blanks end it at once.
@@ -40,7 +40,7 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Return the pieces between blanks, as written; in scripts without blanks each character is one."""
-    return _TOKEN.findall(text)
+    return TOKEN.findall(text)
 
 
 def sentences(text: str) -> list[str]:

@@ -60,8 +60,8 @@ def _nothing(values: pl.Series) -> pl.Series:
 
 def _bars(frame: pl.DataFrame, *, whole: bool, bounds: Sequence[float], closed: str) -> dict[str, Any]:
     """Count the rows of each bar on both sides of the rule."""
-    low, width, size = _grid(frame["value"], whole=whole, bounds=bounds)
-    floor = 0.0 if low < 0 <= frame["value"].min() else low  # type: ignore[operator]
+    low, width, size = _grid(frame["value"], whole=whole, bounds=bounds, closed=closed)
+    positive = frame["value"].min() >= 0  # type: ignore[operator]
     place = (pl.col("value") - low) / width
     index = (place.ceil() - 1 if closed == "right" else place.floor()).clip(0, size - 1).cast(pl.Int64)
     counted = frame.group_by(index.alias("bar")).agg(pl.len().alias("rows"), pl.col("failed").sum()).sort("bar")
@@ -69,7 +69,8 @@ def _bars(frame: pl.DataFrame, *, whole: bool, bounds: Sequence[float], closed: 
     bars = []
     for bar in range(size):
         rows, failed = by_bar.get(bar, (0, 0))
-        start, end = round(max(floor, low + bar * width), 9), round(low + (bar + 1) * width, 9)
+        start, end = round(low + bar * width, 9), round(low + (bar + 1) * width, 9)
+        start = 0.0 if positive and bar == 0 and start < 0 < end else start  # what cannot be negative is not drawn so
         bars.append({"low": start, "high": end, "passed": rows - failed, "failed": failed})
     top = low + size * width
     beyond = frame.select(
@@ -79,7 +80,7 @@ def _bars(frame: pl.DataFrame, *, whole: bool, bounds: Sequence[float], closed: 
     return {"bars": bars, "folded": folded, "closed": closed, "unit_bars": whole and width == 1}
 
 
-def _grid(values: pl.Series, *, whole: bool, bounds: Sequence[float]) -> tuple[float, float, int]:
+def _grid(values: pl.Series, *, whole: bool, bounds: Sequence[float], closed: str) -> tuple[float, float, int]:
     """Return where the bars start, how wide each is and how many there are."""
     low, high = (float(values.quantile(share, interpolation="nearest") or 0) for share in TAILS)
     least, most = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
@@ -92,7 +93,10 @@ def _grid(values: pl.Series, *, whole: bool, bounds: Sequence[float]) -> tuple[f
     width = _width((high - low) / BARS, whole=whole)
     anchor = near[0] if near else math.floor(low / width) * width
     start = anchor - math.ceil((anchor - low) / width - 1e-9) * width
-    size = max(1, math.floor((high - start) / width + 1e-9) + 1)
+    if closed == "right" and whole and width == 1 and start == low:
+        start -= 1  # a bar of one number that ends there
+    steps = (high - start) / width
+    size = max(1, math.ceil(steps - 1e-9) if closed == "right" else math.floor(steps + 1e-9) + 1)
     # Values beyond a bound at the very end of the bars get a bar of their own: they are what the rule is about.
     if near and start >= near[0] > least:
         start, size = start - width, size + 1

@@ -53,7 +53,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
     facts |= {"clusters": clusters.height, "records": copies["record"].n_unique(), "sizes": _sizes(clusters["size"])}
     facts["lost"] = _lost(view, clusters)
     facts["compared"] = _compared(view, name)
-    facts["largest_size"] = max(clusters["size"].to_list())
+    facts["largest_size"] = int(clusters["size"].to_numpy().max())
     facts["crossing"] = _crossing(view, copies)
     similar = copies["similarity"].drop_nulls()
     facts["similarity"] = distribution(similar) if len(similar) else {"skipped": "the step writes no similarity"}

@@ -51,7 +51,7 @@ def lengths(view: View) -> dict[str, Any]:
 def _classes(base: pl.DataFrame, name: str) -> list[dict[str, Any]]:
     """Count kept and dropped rows in classes 0, 1, 2–3, 4–7, 8–15 and so on."""
     value = pl.col(name)
-    exponent = pl.when(value > 0).then(value.log(2).floor() + 1).otherwise(0).cast(pl.Int64).alias("power")
+    exponent = pl.when(value > 0).then((value.log(2) + 1e-9).floor() + 1).otherwise(0).cast(pl.Int64).alias("power")
     counted = base.group_by(exponent).agg(pl.col("kept").sum(), (~pl.col("kept")).sum().alias("dropped")).sort("power")
     found = {power: (kept, dropped) for power, kept, dropped in counted.iter_rows() if power is not None}
     classes = []

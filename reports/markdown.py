@@ -83,7 +83,7 @@ def _licence(found: Sequence[str | None]) -> list[str]:
     name = str(found[0]).lower()
     if name in _LICENCES:
         return [f"license: {_quoted(name)}"]
-    slug = re.sub(r"[^a-z0-9.-]+", "-", name).strip("-") or "unnamed"
+    slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-") or "unnamed"
     return ['license: "other"', f"license_name: {_quoted(slug)}"]
 
 

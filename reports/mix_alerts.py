@@ -25,7 +25,7 @@ def _labels(facts: Facts) -> Iterator[dict[str, Any]]:
         else:
             continue
         of = (source["rows"], source["rows"])
-        yield alert("warning", text, explain(facts, first["row"]), of=of, section="labels")
+        yield alert("warning", text, explain(facts, first["example"]), of=of, section="labels")
 
 
 def _wiped(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -39,7 +39,7 @@ def _wiped(facts: Facts) -> Iterator[dict[str, Any]]:
                 name = shown.clipped(label["label"], 40)
                 text = f"Label “{name}” of {source['source']} loses {share} of its rows, its source {usual}."
                 of = (lost, label["rows"])
-                yield alert("warning", text, explain(facts, label["row"]), of=of, section="labels")
+                yield alert("warning", text, explain(facts, label["example"]), of=of, section="labels")
 
 
 def _balance(facts: Facts) -> Iterator[dict[str, Any]]:

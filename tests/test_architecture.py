@@ -79,7 +79,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     [
         "import curate",
         "import curate.cli.main",
-        "import sys; sys.argv = ['curate', '--help']; import curate.cli.main as m\ntry: m.main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['curate', '-h']\nimport curate.cli.main as m\ntry: m.main()\nexcept SystemExit: pass",
         "import reports",
         "from curate import catalog; [catalog.describe(name) for name in catalog.names()]",
     ],

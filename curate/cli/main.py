@@ -34,6 +34,9 @@ for command in COMMANDS:
     app.command()(command)
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Run a command; end with the exit status of the error it met.
 
@@ -41,7 +44,7 @@ def main() -> None:
     model, 130 interrupted.
     """
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except UserError as error:
         if "--json" in sys.argv:
             print_json({"error": {"where": error.where, "what": error.what, "fix": error.fix, "code": error.code}})
@@ -49,14 +52,12 @@ def main() -> None:
         if error.fix:
             stderr().print(f"  {shown(error.fix)}", soft_wrap=True)
         sys.exit(error.code)
-    except (KeyboardInterrupt, typer.Abort):
-        stderr().print("interrupted: what was finished is cached, the same command goes on from there")
-        sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except Exception as error:
         usage = getattr(error, "show", None)  # click's usage errors, without importing click
         if usage is None:
             raise
         usage()
         sys.exit(2)
+    if status == INTERRUPTED:
+        stderr().print("interrupted: what was finished is cached, the same command goes on from there")
+    sys.exit(status if isinstance(status, int) else 0)

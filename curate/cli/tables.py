@@ -91,7 +91,8 @@ def show_explanation(console: Console, found: Mapping[str, Any]) -> None:
     """Show the life of one row."""
     row, origin = found["row"], found["origin"]
     fate = "held out" if "kept" not in row else "in the mix" if row["kept"] else f"dropped at '{row['dropped_at']}'"
-    console.print(f"[bold]{row['id']}[/]  {shown(row['source'])}, {shown(row['template'])}: [bold]{shown(fate)}[/]")
+    head = f"[bold]{row['id']}[/]  {shown(row['source'])}, {shown(row['template'])}: [bold]{shown(fate)}[/]"
+    console.print(head, soft_wrap=True)
     console.print(f"from {shown(origin['file'])}:{origin['line']}, record {row['record']}", soft_wrap=True)
     raw = origin.get("note") or json.dumps(origin["raw"], ensure_ascii=False, default=str)
     for name, text in (("raw record", raw), ("prompt", row["prompt"]), ("response", row["response"])):

@@ -47,7 +47,7 @@ def language(
 
 def _letters(value: pl.Expr) -> pl.Expr:
     """Count letters, those of scripts without blanks fourfold."""
-    unspaced = value.str.count_matches(rf"[[{text._UNSPACED}]&&\p{{L}}]")
+    unspaced = value.str.count_matches(rf"[[{text.UNSPACED}]&&\p{{L}}]")
     return value.str.count_matches(r"\p{L}") + (_LETTERS_PER_CHARACTER - 1) * unspaced
 
 

@@ -8,12 +8,12 @@ from curate import schema, text
 
 # Rust's \s lacks the separators U+001C to U+001F that Python's has.
 _BLANK = r"\s\x1c-\x1f"
-_TOKEN = text._TOKEN.pattern.replace(r"\s", _BLANK)
+TOKEN = text.TOKEN.pattern.replace(r"\s", _BLANK)
 # A piece between blanks that holds a letter; in scripts without blanks, a character that is a letter or a mark on one.
-_INSIDE = rf"{_BLANK}{text._UNSPACED}"
+_INSIDE = rf"{_BLANK}{text.UNSPACED}"
 _ALPHABETIC = (
-    rf"[[{text._UNSPACED}]&&[\p{{L}}\p{{M}}]]"
-    rf"|[^{_INSIDE}\p{{L}}]*[\p{{L}}--[{text._UNSPACED}]][^{_INSIDE}]*"
+    rf"[[{text.UNSPACED}]&&[\p{{L}}\p{{M}}]]"
+    rf"|[^{_INSIDE}\p{{L}}]*[\p{{L}}--[{text.UNSPACED}]][^{_INSIDE}]*"
 )
 
 
@@ -36,7 +36,7 @@ def symbols(rows: pl.DataFrame, *, column: str = "response") -> pl.DataFrame:
     """
     found = schema.column_text(rows, column).alias("text").to_frame()
     chars = pl.col("text").str.len_chars()
-    words = pl.col("text").str.count_matches(_TOKEN)
+    words = pl.col("text").str.count_matches(TOKEN)
 
     def share(pattern: str, whole: pl.Expr) -> pl.Expr:
         """Return matches per whole, null where there is nothing to divide by."""

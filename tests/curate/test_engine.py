@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from projects import RECIPE, lay_out, questions
 
 import curate
 from curate import ingest
 from curate.errors import UserError
-from projects import RECIPE, lay_out, questions
 
 COUNT = 120
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-WORDS = "river stone lamp garden copper window bridge winter orange paper silver forest engine market harbour".split()
+WORDS = ["river", "stone", "lamp", "garden", "copper", "window", "bridge", "winter", "orange", "paper", "silver"]
+WORDS += ["forest", "engine", "market", "harbour"]
 
 
 def questions(count: int) -> list[dict[str, Any]]:
