@@ -163,6 +163,12 @@ def _entries(block: str) -> dict[str, tuple[str | None, str]]:
     return entries
 
 
+def resolved(info: StepInfo, arguments: Mapping[str, Any], *, resolve: Callable[[str], Path]) -> dict[str, Any]:
+    """Return the arguments of a recipe with those that are files as paths."""
+    paths = {name for name, parameter in info.parameters.items() if "Path" in str(parameter.annotation)}
+    return {name: resolve(value) if name in paths else value for name, value in arguments.items()}
+
+
 def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
     return set(inspect.signature(getattr(load(name), function)).parameters) - {"rows", "state"}

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, embed, read, rulebook, templates
+from curate import catalog, embed, formats, read, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
-from curate.recipe import Keep, Recipe, Source, Stage, Use
+from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
 from curate.schema import GROUPS, TEXT_COLUMNS
-
-_NUMBERS = {"u8", "u16", "u32", "u64", "i32", "i64", "f32", "f64"}
 
 
 def require(recipe: Recipe) -> None:
@@ -51,8 +49,11 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             seen[use.name] = stage.name
             yield from _use(use, place, signals, recipe)
         yield from _keepers(stage, place)
-        for rule in stage.keep:
+        ids = [rule.rule_id(stage.name) for rule in stage.keep]
+        for rule, name in zip(stage.keep, ids, strict=True):
             yield from _rule(rule, place, signals)
+            if ids.count(name) > 1:
+                yield f"{place}: the rule '{name}' is there more than once"
     try:
         encoder(recipe)
     except UserError as error:
@@ -89,6 +90,11 @@ def _source(
         read.expand(source.path, base=recipe.base)
     except UserError as error:
         yield UserError(f"{recipe.file}, {place}", f"{error.where}: {error.what}", error.fix, code=error.code)
+    if source.format is not None:
+        names = formats.FIELDS.get(source.format) or {name for fields in formats.FIELDS.values() for name in fields}
+        for name in source.fields:
+            if name not in names:
+                yield f"{place}: format '{source.format}' has no field '{name}'; {suggest(name, names)}"
     if source.task is None or families is None:
         return
     if source.task not in families:
@@ -105,40 +111,42 @@ def _source(
         yield f"{place}: family '{source.task}' has no template of kind {', '.join(recipe.templates.kinds)}"
 
 
-def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Iterator[str]:
+def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Iterator[str | UserError]:
     """Check one step and add its signals to those known."""
     if use.step not in catalog.names():
         yield f"{place}: unknown step '{use.step}'; {suggest(use.step, catalog.names())}"
         signals[f"{use.name}.*"] = "any"  # its rules are not blamed too
         return
     info = catalog.describe(use.step)
-    for name, value in use.arguments.items():
-        if name not in info.parameters:
-            yield f"{place}, step '{use.step}': unknown argument '{name}'; {suggest(name, info.parameters)}"
-        else:
-            expected = info.parameters[name]
-            yield from (
-                f"{place}, step '{use.step}': {text}" for text in _argument(name, value, expected, signals, recipe)
-            )
-    for name, parameter in info.parameters.items():
-        if parameter.required and name not in use.arguments:
-            yield f"{place}, step '{use.step}': argument `{name}` is required"
-    signals |= {f"{use.name}.{signal}": kind for signal, kind in info.signals.items()}
+    mistakes = [text for name in use.arguments for text in _argument(name, use.arguments[name], info, signals, recipe)]
+    missing = [name for name, one in info.parameters.items() if one.required and name not in use.arguments]
+    mistakes += [f"argument `{name}` is required" for name in missing]
+    yield from (f"{place}, step '{use.step}': {text}" for text in mistakes)
+    found = info.signals
+    if use.arguments and not mistakes:
+        try:
+            found = trial.signals(use, recipe=recipe, known=signals)
+        except UserError as error:
+            yield UserError(f"{place}, step '{use.step}'", f"{error.where}: {error.what}", error.fix, code=error.code)
+    signals |= {f"{use.name}.{signal}": kind for signal, kind in found.items()}
 
 
 def _argument(
-    name: str, value: Any, parameter: catalog.Parameter, signals: dict[str, str], recipe: Recipe
+    name: str, value: Any, info: catalog.StepInfo, signals: Mapping[str, str], recipe: Recipe
 ) -> Iterator[str]:
     """Check one argument of a step."""
-    if not _fits(value, parameter.annotation):
+    parameter = info.parameters.get(name)
+    if parameter is None:
+        yield f"unknown argument '{name}'; {suggest(name, info.parameters)}"
+    elif not _fits(value, parameter.annotation):
         yield f"{name} = {value!r} does not fit {parameter.type_name}"
     elif name in ("column", "on"):
         known = [*TEXT_COLUMNS, *(key for key, kind in signals.items() if kind == "str")]
         for column in [value] if isinstance(value, str) else value:
             if column not in known:
                 yield f"unknown column '{column}'; {suggest(column, known)}"
-    elif "Path" in str(parameter.annotation) and not recipe.resolve(value).exists():
-        yield f"{recipe.resolve(value)} does not exist"
+    elif "Path" in str(parameter.annotation) and not recipe.resolve(value).is_file():
+        yield f"{recipe.resolve(value)} " + ("is no file" if recipe.resolve(value).exists() else "does not exist")
 
 
 def _keepers(stage: Stage, place: str) -> Iterator[str]:
@@ -160,19 +168,13 @@ def _rule(rule: Keep, place: str, signals: dict[str, str]) -> Iterator[str]:
         known = [name for name in signals if not name.endswith(".*")]
         yield f"{place}: no signal '{rule.signal}' is measured up to this stage; {suggest(rule.signal, known)}"
     elif kind != "any":
-        numeric = rule.min is not None or rule.max is not None
-        if numeric and kind not in _NUMBERS:
-            yield f"{place}: '{rule.signal}' is {kind}: use is, any_of or none_of, not min or max"
-        values = rule.any_of or rule.none_of or (() if rule.equals is None else (rule.equals,))
-        wanted = {"bool": bool, "str": str, "list[str]": str}.get(kind, (int, float))
-        for value in values:
-            if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
-                yield f"{place}: '{rule.signal}' is {kind}, {value!r} is not"
-        if rule.equals is not None and kind == "list[str]":
-            yield f"{place}: '{rule.signal}' is a list: use any_of or none_of"
-    for column in rule.where:
+        yield from (f"{place}: {text}" for text in verdict.misfits(rule, kind))
+    for column, value in rule.where.items():
         if column not in GROUPS and column not in signals:
             yield f"{place}: `where` knows no column '{column}'; {suggest(column, [*GROUPS, *signals])}"
+        else:
+            found = verdict.strangers(as_tuple(value), signals.get(column, "str"))
+            yield from (f"{place}: `where`: '{column}' is {text}" for text in found)
 
 
 def _fits(value: Any, annotation: Any) -> bool:

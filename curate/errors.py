@@ -11,9 +11,20 @@ Anything else that is raised is a bug and ends with a traceback and status 1.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import errno
+from collections.abc import Callable, Iterable, Sequence
 
 USAGE, GATE, INPUT, MISSING = 2, 3, 4, 5
+# What the system says of the place, not of our code, and what to do about it.
+_REFUSALS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on the disk; what was finished is cached"),
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EIO: "the disk or the special file failed; try another place",
+    errno.EROFS: "choose a place that may be written",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give yourself the right to it, or choose another place"),
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP), "check the path"),
+}
 
 
 class UserError(Exception):
@@ -30,6 +41,23 @@ class UserError(Exception):
         """Keep the parts apart so that callers can add to them."""
         self.where, self.what, self.fix, self.code = where, what, fix, code
         super().__init__(f"{where}: {what}" + (f"; {fix}" if fix else ""))
+
+    def __reduce__(self) -> tuple[Callable[..., UserError], tuple[str, str, str, int]]:
+        """Come whole out of a worker process; by default only the message would be handed over."""
+        return _rebuilt, (self.where, self.what, self.fix, self.code)
+
+
+def _rebuilt(where: str, what: str, fix: str, code: int) -> UserError:
+    return UserError(where, what, fix, code=code)
+
+
+def of_system(error: OSError) -> UserError | None:
+    """Return what the system refused as an error that the user can mend, or None where it may be a bug of ours."""
+    fix = _REFUSALS.get(error.errno or 0)
+    if fix is None:
+        return None
+    where = str(error.filename) if error.filename is not None else "file system"
+    return UserError(where, (error.strerror or str(error)).lower(), fix, code=INPUT)
 
 
 def several(where: str, mistakes: Sequence[str], *, code: int = USAGE) -> UserError:

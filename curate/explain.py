@@ -13,7 +13,7 @@ from curate import read
 from curate.errors import UserError
 from curate.recipe import Recipe, Stage, parse
 from curate.rundir import RunDir
-from curate.schema import ROW
+from curate.schema import ROW, canonical, digest
 from curate.verdict import broken
 
 # Members of a duplicate star that are listed; the rest is counted.
@@ -35,15 +35,16 @@ def explain(run: RunDir, row_id: str) -> dict[str, Any]:
     Raises:
         UserError: no row, or several, begin with this id.
     """
-    row = _find(run, row_id)
+    found = _find(run, row_id)
+    row = found.to_dicts()[0]
     manifest = run.manifest
     recipe = parse(manifest["recipe"], file=str(run.path), base=Path())
     result: dict[str, Any] = {
-        "row": {name: row[name][0] for name in (*ROW, "kept", "dropped_at", "dropped_by", "flagged_by") if name in row},
-        "origin": _origin(run, row["record"][0], manifest, recipe),
+        "row": {name: row[name] for name in (*ROW, "kept", "dropped_at", "dropped_by", "flagged_by") if name in row},
+        "origin": _origin(run, row["record"], manifest, recipe),
     }
     if "kept" in row:
-        result["stages"] = _stages(recipe, row, manifest)
+        result["stages"] = _stages(recipe, found, manifest)
         result["stars"] = _stars(run, row, manifest)
     return result
 
@@ -73,20 +74,24 @@ def _origin(run: RunDir, record: str, manifest: Mapping[str, Any], recipe: Recip
         return {**found, "raw": None, "note": "the input file has changed since the run"}
     positional = bool(source.fields) and all(column.isdecimal() for column in source.fields.values())
     options: dict[str, Any] = {"records": source.records, "header": source.header, "positional": positional}
-    return {**found, "raw": read.fetch(path, found["line"], **options)}
+
+    def same(data: Any) -> bool:  # a JSON document without line breaks has all its records on one line
+        return source.key is not None or digest(source.name, canonical(data))[:16] == record[:16]
+
+    return {**found, "raw": read.fetch(path, found["line"], match=same, **options)}
 
 
-def _stages(recipe: Recipe, row: pl.DataFrame, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return signals and verdicts stage by stage."""
+def _stages(recipe: Recipe, frame: pl.DataFrame, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return signals and verdicts stage by stage, for a frame of one row."""
+    row = frame.to_dicts()[0]
     stages: list[dict[str, Any]] = []
     left = False
     for stage, facts in zip(recipe.stages, manifest["stages"], strict=True):
         unseen = {name for step in facts["steps"] if left and step["kind"] == "corpus" for name in step["signals"]}
         names = [name for step in facts["steps"] for name in step["signals"]]
-        signals = {name: "unseen" if name in unseen else row[name][0] for name in names}
-        signals = {name: value.to_list() if isinstance(value, pl.Series) else value for name, value in signals.items()}
-        stages.append({"name": stage.name, "signals": signals, "rules": _rules(stage, row, left=left)})
-        left = left or row["dropped_at"][0] == stage.name
+        signals = {name: "unseen" if name in unseen else row[name] for name in names}
+        stages.append({"name": stage.name, "signals": signals, "rules": _rules(stage, frame, left=left)})
+        left = left or row["dropped_at"] == stage.name
     return stages
 
 
@@ -106,21 +111,26 @@ def _rules(stage: Stage, row: pl.DataFrame, *, left: bool) -> list[dict[str, Any
     return rules
 
 
-def _stars(run: RunDir, row: pl.DataFrame, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _stars(run: RunDir, row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return, per step that names keepers, this row's keeper and its fate, and the other members of the star."""
     stars = []
     for step in (step for stage in manifest["stages"] for step in stage["steps"]):
         name = f"{step['as']}.cluster"
-        if name not in row.columns or row[name][0] is None:
+        cluster = row.get(name)
+        if cluster is None:
             continue
-        cluster = row[name][0]
-        columns = ["id", "source", "template", "prompt", "response", "kept", "dropped_at", f"{step['as']}.rank"]
-        columns.append(f"{step['as']}.similarity")
-        members = run.scan().filter(pl.col(name) == cluster).select(columns).sort(f"{step['as']}.rank", "id").collect()
-        keeper = run.scan().filter(pl.col("id") == cluster).select(columns).collect().to_dicts()
-        others = members.filter(pl.col("id") != row["id"][0])
-        entry = {"step": step["as"], "cluster": cluster, "size": members.height, "keeper": keeper[0]}
-        stars.append({**entry, "members": others.head(MEMBERS).to_dicts()})
+        columns = ["id", "record", "source", "template", "prompt", "response", "kept", "dropped_at"]
+        ranked = {"rank": f"{step['as']}.rank", "similarity": f"{step['as']}.similarity"}
+        members = run.scan().filter(pl.col(name) == cluster).select(*columns, **ranked).sort("rank", "id").collect()
+        keeper = members.filter(pl.col("id") == cluster).to_dicts()[0]
+        others = members.filter(~pl.col("record").is_in([row["record"], keeper["record"]]))
+        entry = {
+            "step": step["as"],
+            "cluster": cluster,
+            "size": members["record"].n_unique(),
+            "similarity": row[ranked["similarity"]],
+        }
+        stars.append({**entry, "keeper": keeper, "members": others.head(MEMBERS).to_dicts()})
     return stars
 
 

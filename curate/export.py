@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import UserError, suggest
-from curate.rundir import RunDir, write_text
+from curate.rundir import RunDir, make, write_text
 
 Turn = Mapping[str, Any]
 SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
@@ -42,7 +42,7 @@ def export(run: RunDir, *, form: str, out: Path) -> dict[str, Any]:
         records += [record] * copies if record is not None else []
     if not records:
         raise UserError(str(run.path), f"no row of the mix fits the format {form}", "export as messages")
-    (out / "data").mkdir(parents=True)
+    make(out / "data")
     write_text(out / "train.jsonl", "".join(orjson.dumps(record).decode() + "\n" for record in records))
     # page index and content-defined chunking are what the hub calls optimised Parquet
     parquet = out / "data" / "train-00000-of-00001.parquet"

@@ -15,7 +15,7 @@ from curate import cache, chance, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
 from curate.recipe import Recipe, Source
-from curate.schema import ROW, digest, prompt_and_response, row_id
+from curate.schema import PREFIX, ROW, digest, prompt_and_response, row_id
 
 Progress = Callable[[str, int, int], None]
 
@@ -123,8 +123,8 @@ def _render_all(
 
 
 def _slices(records: pl.Series) -> Iterator[tuple[int, int]]:
-    """Yield spans of about `SLICE` records that never part records of the same first half."""
-    prefixes = records.str.head(16)
+    """Yield spans of about `SLICE` records, cut where ids begin differently: sorted slices make a sorted whole."""
+    prefixes = records.str.head(PREFIX)
     start = 0
     while start < len(records):
         stop = min(start + SLICE, len(records))

@@ -146,8 +146,8 @@ class Runner:
         """
         started = time.perf_counter()
         info = catalog.describe(use.step)
-        arguments = self._arguments(use, info)
-        read = [value for value in _strings(arguments) if value in signals.columns]
+        arguments = catalog.resolved(info, use.arguments, resolve=self.recipe.resolve)
+        read = [value for value in strings(arguments) if value in signals.columns]
         extra = signals.select(read)
         base = self._base_key(info, arguments, read)
         if info.kind == "row-wise":
@@ -157,13 +157,9 @@ class Runner:
             result, cached = self._corpus(use, info, (arguments, base), extra, alive)
         names = {column: f"{use.name}.{column}" for column in result.signals.columns}
         entry = {"as": use.name, "step": use.step, "kind": info.kind, "cached": cached}
-        entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values())}
+        meanings = {names[signal]: text for signal, text in info.meanings.items() if signal in names}
+        entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
         return Measured(result.signals.rename(names), result.tables), entry
-
-    def _arguments(self, use: Use, info: catalog.StepInfo) -> dict[str, Any]:
-        """Return the recipe's arguments with paths resolved."""
-        paths = {name for name, parameter in info.parameters.items() if "Path" in str(parameter.annotation)}
-        return {name: self.recipe.resolve(value) if name in paths else value for name, value in use.arguments.items()}
 
     def _base_key(self, info: catalog.StepInfo, arguments: Mapping[str, Any], read: Sequence[str]) -> str:
         """Return the hash of all that the results of a step depend on, but the slice."""
@@ -251,7 +247,7 @@ class Runner:
         return frozenset(catalog.accepts(info.name, function) & catalog.SUPPLIED)
 
 
-def _strings(arguments: Mapping[str, Any]) -> list[str]:
+def strings(arguments: Mapping[str, Any]) -> list[str]:
     """Return all strings among argument values, also inside lists: some may name signals."""
     flat: list[str] = []
     for value in arguments.values():

@@ -5,16 +5,19 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
 
-from curate import clean
+from curate import clean, mistakes
 from curate.errors import UserError, several, suggest
 from curate.overrides import apply
 
 Scalar = str | bool | int | float
-_UNION_MEMBERS = ("str", "bool", "int", "float")  # pydantic names the member of a union it tried
+# A number written as a text, or true for 1, is a slip of the pen and no number.
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
 
 
 class _Strict(BaseModel):
@@ -34,10 +37,10 @@ class Source(_Strict):
     license: str | None = None
     lang: str | None = None
     split: Literal["train", "heldout"] = "train"
-    limit: int | None = Field(default=None, ge=1)
+    limit: Whole | None = Field(default=None, ge=1)
     key: str | None = None
     records: str | None = None
-    header: bool | None = None
+    header: Flag | None = None
     clean: tuple[str, ...] = clean.DEFAULT
 
     @model_validator(mode="after")
@@ -64,8 +67,8 @@ class Templates(_Strict):
     One zero-shot rendering is the default because every record then speaks exactly once.
     """
 
-    per_record: int = Field(default=1, ge=1)
-    kinds: tuple[Literal["zero_shot", "few_shot", "inverted"], ...] = ("zero_shot",)
+    per_record: Whole = Field(default=1, ge=1)
+    kinds: tuple[Literal["zero_shot", "few_shot", "inverted"], ...] = Field(default=("zero_shot",), min_length=1)
     path: str | None = None
 
 
@@ -94,14 +97,14 @@ class Keep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     signal: str = Field(pattern=r"^\w+\.\w+$")
-    min: float | None = None
-    max: float | None = None
+    min: Number | None = None
+    max: Number | None = None
     equals: Scalar | None = Field(default=None, alias="is")
-    any_of: tuple[Scalar, ...] | None = None
-    none_of: tuple[Scalar, ...] | None = None
+    any_of: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    none_of: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
     where: dict[str, Scalar | tuple[Scalar, ...]] = {}
     why: str = Field(min_length=1)
-    flag: bool = False
+    flag: Flag = False
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -110,13 +113,18 @@ class Keep(BaseModel):
         if sum(forms) != 1:
             raise ValueError("give exactly one of min/max, is, any_of, none_of")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing can pass")
+            raise ValueError(f"min {_shown(self.min)} is above max {_shown(self.max)}: nothing can pass")
+        for column, value in self.where.items():
+            if value == ():
+                raise ValueError(f"`where` names no value for '{column}': the rule would cover no row")
         return self
 
     @property
     def form(self) -> str:
         """Return the bound in words, for example `min 1`."""
-        bounds = [f"{name} {value:g}" for name, value in (("min", self.min), ("max", self.max)) if value is not None]
+        bounds = [
+            f"{name} {_shown(value)}" for name, value in (("min", self.min), ("max", self.max)) if value is not None
+        ]
         if bounds:
             return " ".join(bounds)
         if self.equals is not None:
@@ -141,9 +149,9 @@ class Stage(_Strict):
 class Gates(_Strict):
     """What a finished run must satisfy; broken, the command ends with status 3."""
 
-    max_dropped_share: float | None = Field(default=None, ge=0, le=1)
-    max_source_dropped_share: float | None = Field(default=None, ge=0, le=1)
-    min_kept: int | None = Field(default=None, ge=0)
+    max_dropped_share: Number | None = Field(default=None, ge=0, le=1)
+    max_source_dropped_share: Number | None = Field(default=None, ge=0, le=1)
+    min_kept: Whole | None = Field(default=None, ge=0)
 
 
 class Embedding(_Strict):
@@ -159,9 +167,9 @@ class Recipe(_Strict):
     `rejects` is 1 % by default: above it a wrong path or column is likelier than dirty data.
     """
 
-    name: str = Field(pattern=r"^[\w][\w .-]*$")
-    seed: int = 0
-    rejects: float = Field(default=0.01, ge=0, le=1)
+    name: str = Field(pattern=r"^[\w][\w .-]*$", max_length=100)  # it becomes the name of a folder
+    seed: Whole = 0
+    rejects: Number = Field(default=0.01, ge=0, le=1)
     sources: tuple[Source, ...] = Field(min_length=1)
     templates: Templates = Templates()
     embedding: Embedding = Embedding()
@@ -185,7 +193,22 @@ def as_tuple(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
 
 
 def _shown(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    """Return a value in few characters, and no two different values alike: it is a part of rule ids."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "": Recipe,
+    "sources": Source,
+    "templates": Templates,
+    "stages": Stage,
+    "steps": Use,
+    "keep": Keep,
+    "gates": Gates,
+    "embedding": Embedding,
+}
 
 
 def load_recipe(path: str | Path, *, overrides: Sequence[str] = (), limit: int | None = None) -> Recipe:
@@ -201,14 +224,16 @@ def load_recipe(path: str | Path, *, overrides: Sequence[str] = (), limit: int |
     """
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(str(path), "no such recipe", "start one with `curate init DIR`") from None
     except IsADirectoryError:
         raise UserError(str(path), "is a directory, not a recipe file") from None
+    except RecursionError:
+        raise UserError(str(path), "cannot be read as TOML: nested too deep") from None
     except UnicodeDecodeError as error:
         raise UserError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UserError(str(path), f"cannot be read as TOML: {error}") from None
     for override in overrides:
         apply(data, override)
@@ -227,62 +252,14 @@ def parse(data: Mapping[str, Any], *, file: str, base: Path) -> Recipe:
     """
     if isinstance(data, Mapping) and {"base", "file"} & set(data):
         extra = sorted({"base", "file"} & set(data))
-        raise UserError(file, f"unknown key '{extra[0]}'", suggest(extra[0], _keys(Recipe)))
+        raise UserError(file, f"unknown key '{extra[0]}'", suggest(extra[0], mistakes.keys(Recipe)))
+    if unfit := [f"{mistakes.place(at, data)}: {text}" for at, text in mistakes.unfit(data)]:
+        raise several(file, unfit)
     try:
         recipe = Recipe.model_validate({**data, "base": base, "file": file})
     except ValidationError as error:
-        raise several(file, [_mistake(item, data) for item in error.errors()]) from None
+        raise several(file, mistakes.of_form(error, data, models=_MODELS)) from None
     for kind, names in (("source", [s.name for s in recipe.sources]), ("stage", [s.name for s in recipe.stages])):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UserError(file, f"two {kind}s are called '{twice[0]}'", "give each its own name")
     return recipe
-
-
-def _mistake(item: Any, data: Mapping[str, Any]) -> str:
-    """Say one pydantic error in the recipe's own terms."""
-    place = _place(item["loc"], data)
-    if item["type"] == "extra_forbidden":
-        key = str(item["loc"][-1])
-        return f"{place}: unknown key '{key}'; {suggest(key, _keys(_model_at(item['loc'][:-1])))}"
-    if item["type"] == "missing":
-        return f"{place}: `{item['loc'][-1]}` is required"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" + (f" (found {item['input']!r:.60})" if "Value error" not in item["msg"] else "")
-
-
-def _place(location: Sequence[str | int], data: Any) -> str:
-    """Return a readable place, such as `stage 'checks', keep 2, min`."""
-    parts: list[str] = []
-    for key in location:
-        data = (
-            data[key]
-            if isinstance(data, list) and isinstance(key, int) and key < len(data)
-            else (data.get(key) if isinstance(data, Mapping) else None)
-        )
-        if isinstance(key, int):
-            name = data.get("name") if isinstance(data, Mapping) else None
-            parts[-1] = (
-                f"{parts[-1].removesuffix('s')} '{name}'" if name else f"{parts[-1].removesuffix('s')} {key + 1}"
-            )
-        elif key not in _UNION_MEMBERS and not key.startswith("tuple["):
-            parts.append(key)
-    return ", ".join(parts) or "recipe"
-
-
-def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
-    """Return the model whose keys are allowed at a place."""
-    models: dict[str, type[BaseModel]] = {
-        "sources": Source,
-        "templates": Templates,
-        "stages": Stage,
-        "steps": Use,
-        "keep": Keep,
-        "gates": Gates,
-        "embedding": Embedding,
-    }
-    named = [models[key] for key in location if isinstance(key, str) and key in models]
-    return named[-1] if named else Recipe
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items() if not field.exclude]

@@ -31,6 +31,8 @@ ROW: dict[str, pl.DataType] = {
     "meta": pl.String(),
 }
 
+# Characters that a row's id takes from its record: 65,536 places to cut a table.
+PREFIX = 4
 ROLES = ("system", "user", "assistant", "tool")
 TEXT_COLUMNS = ("prompt", "response", "content", "rendered", "trained")
 # Columns a `where` may name beside signals.
@@ -69,12 +71,12 @@ def digest(*parts: str | bytes) -> str:
 
 
 def row_id(record: str, template: str, rendering: int) -> str:
-    """Return the id of one rendering: the record's first half, then a hash of record, template and rendering number.
+    """Return the id of one rendering: a short beginning of its record, then a hash of record, template and number.
 
-    The shared first half keeps the renderings of a record together in every sorted table, so that shards
-    can be cut, sorted and merged by record alone.
+    The shared beginning lets sorted tables be cut, and merged again, between records; it is short so that the first
+    characters of an id still tell two renderings of a record apart.
     """
-    return record[:16] + digest(record, template, str(rendering))[:16]
+    return record[:PREFIX] + digest(record, template, str(rendering))[PREFIX:]
 
 
 def prompt_and_response(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

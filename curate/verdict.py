@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.recipe import Keep, Stage, as_tuple
+from curate.recipe import Keep, Scalar, Stage, as_tuple
 
 Flags = npt.NDArray[np.bool_]
+# What the values of a rule must be, by the type of its signal; all other types are numbers.
+_WANTED: dict[str, type] = {"bool": bool, "str": str, "list[str]": str}
 
 
 @dataclass
@@ -66,14 +68,38 @@ def failing(rule: Keep) -> pl.Expr:
 
 def _membership(rule: Keep, values: pl.Series) -> pl.Expr:
     """Return the expression of `any_of` and `none_of`; a list signal counts by any member."""
-    members = list(rule.any_of if rule.any_of is not None else rule.none_of or ())
+    members = rule.any_of if rule.any_of is not None else rule.none_of or ()
     signal = pl.col(rule.signal)
-    known = pl.Series(members, dtype=values.dtype.inner if isinstance(values.dtype, pl.List) else values.dtype)
     if isinstance(values.dtype, pl.List):
-        inside = signal.list.eval(pl.element().is_in(known.implode())).list.any()
+        inside = signal.list.eval(_inside(pl.element(), members, pl.String())).list.any()
     else:
-        inside = signal.is_in(known.implode())
+        inside = _inside(signal, members, values.dtype)
     return ~inside if rule.any_of is not None else inside
+
+
+def _inside(value: pl.Expr, members: Sequence[Scalar], dtype: pl.DataType) -> pl.Expr:
+    """Return whether a value is among some; numbers compare as numbers, so that -1 and 1.5 may be asked of counts."""
+    if dtype.is_numeric():
+        return value.cast(pl.Float64).is_in(pl.Series(members, dtype=pl.Float64, strict=False).implode())
+    return value.is_in(pl.Series(members, dtype=dtype).implode())
+
+
+def misfits(rule: Keep, kind: str) -> Iterator[str]:
+    """Yield why the form or the values of a rule do not suit a signal of this type."""
+    if (rule.min is not None or rule.max is not None) and kind in _WANTED:
+        yield f"'{rule.signal}' is {kind}: use is, any_of or none_of, not min or max"
+    values = rule.any_of or rule.none_of or (() if rule.equals is None else (rule.equals,))
+    yield from (f"'{rule.signal}' is {text}" for text in strangers(values, kind))
+    if rule.equals is not None and kind == "list[str]":
+        yield f"'{rule.signal}' is a list: use any_of or none_of"
+
+
+def strangers(values: Sequence[Scalar], kind: str) -> Iterator[str]:
+    """Yield which values cannot be compared with a column of this type."""
+    wanted = _WANTED.get(kind, (int, float))
+    for value in values:
+        if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+            yield f"{kind}, {value!r} is not"
 
 
 def broken(rule: Keep, frame: pl.DataFrame) -> tuple[Flags, Flags, Flags]:
@@ -90,7 +116,7 @@ def broken(rule: Keep, frame: pl.DataFrame) -> tuple[Flags, Flags, Flags]:
     test = _membership(rule, frame[rule.signal]) if listed else failing(rule)
     covered = pl.lit(True)
     for column, value in rule.where.items():
-        covered = covered & pl.col(column).is_in(pl.Series(list(as_tuple(value))).implode()).fill_null(False)
+        covered = covered & _inside(pl.col(column), as_tuple(value), frame.schema[column]).fill_null(False)
     verdict = frame.select(failed=test, covered=covered, null=pl.col(rule.signal).is_null())
     inside = np.broadcast_to(verdict["covered"].to_numpy(), frame.height)
     failed = verdict["failed"].fill_null(False).to_numpy() & inside

@@ -41,9 +41,11 @@ def explain(facts: Facts, row: str | None) -> str:
     return shown.command("curate", "explain", run, row) if row else shown.command("curate", "report", run)
 
 
-def review(facts: Facts, rule: str) -> str:
-    """Return the command that shows a rule's victims for judgement."""
-    return shown.command("curate", "review", str(facts["headline"]["run"]), "--rule", rule)
+def victim(facts: Facts, rule_id: str) -> str:
+    """Return the command that tells the life of a row that a rule hit."""
+    rule = next(rule for rule in facts["rules"]["list"] if rule["id"] == rule_id)
+    hit = [*rule["examples"].get("drawn", ()), *rule["examples"].get("closest_failed", ())]
+    return explain(facts, hit[0]["row"] if hit else None)
 
 
 def look(facts: Facts, file: str) -> str:
@@ -52,5 +54,6 @@ def look(facts: Facts, file: str) -> str:
 
 
 def rerun(facts: Facts, *more: str) -> str:
-    """Return the command that runs the recipe again."""
-    return shown.command("curate", "run", str(facts["headline"]["recipe"]), *more)
+    """Return the command that makes the run again; an audit takes no further options."""
+    made = str(facts["provenance"]["command"])
+    return made if made.startswith("curate audit ") else f"{made} {shown.command(*more)}"

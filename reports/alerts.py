@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import mix_alerts, rule_alerts, shown
-from reports.alert import SEVERITIES, Facts, alert, look, rerun, review
+from reports.alert import SEVERITIES, Facts, alert, look, rerun, victim
 
 MANY_REJECTS = 0.01  # the default limit of a recipe
 
@@ -36,7 +36,7 @@ def _state(facts: Facts) -> Iterator[dict[str, Any]]:
 def _gates(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the gates that are broken."""
     heaviest = max(facts["rules"]["list"], key=lambda rule: (rule["first"], rule["id"]), default=None)
-    command = review(facts, heaviest["id"]) if heaviest else look(facts, "manifest.json")
+    command = victim(facts, heaviest["id"]) if heaviest else look(facts, "manifest.json")
     for gate in facts["gates"]:
         if not gate["passed"]:
             text = f"Gate {gate['name']} is broken: {shown.number(gate['value'])}, bound {shown.number(gate['bound'])}."
@@ -54,7 +54,7 @@ def _sources(facts: Facts) -> Iterator[dict[str, Any]]:
             rules = [rule for rule in facts["rules"]["list"] if rule["stage"] == stage and not rule["flag"]]
             worst = max(rules, key=lambda rule: (_hits(rule, group["value"]), rule["id"]))
             of = (group["rows"], group["rows"])
-            yield alert("warning", text, review(facts, worst["id"]), of=of, section="funnel")
+            yield alert("warning", text, victim(facts, worst["id"]), of=of, section="funnel")
     for source in facts["sources"]:
         if source["split"] == "train" and not source["rows"]:
             text = f"Source {source['name']} gave no row at all."

@@ -43,7 +43,8 @@ def texts(view: View, ids: Iterable[str], *, contents: Iterable[str] = ()) -> di
     shown_rows = {}
     for position, row in enumerate(rows.iter_rows(named=True)):
         masked, count = _masked(rows[position], spans.get(row["id"], []))
-        cut = {name: shown.excerpt(masked[name]) for name in TEXTS if name != "content" or row["id"] in with_content}
+        cut = {"prompt": shown.both_ends(masked["prompt"]), "response": shown.excerpt(masked["response"])}
+        cut |= {"content": shown.excerpt(masked["content"])} if row["id"] in with_content else {}
         shown_rows[row["id"]] = {
             **{name: row[name] for name in ("source", "task", "template", "lang")},
             **{name: fate[row["id"]][name] for name in ("kept", "dropped_by", "flagged_by")},

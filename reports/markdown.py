@@ -171,7 +171,8 @@ def _limits(facts: Mapping[str, Any]) -> str:
         )
         lines.append(f"Looked for by pattern. Rows of the mix where some was found: {kinds or 'none'}.")
     lines += ["", "## Known limits", ""]
-    open_alerts = [alert for alert in facts["alerts"] if alert["severity"] != "note"]
+    # Causes of rejects may quote a record; how many there were stands above.
+    open_alerts = [one for one in facts["alerts"] if one["severity"] != "note" and one["section"] != "intake"]
     lines += [f"- {_plain(alert['text'])}" for alert in open_alerts] or ["No alert is open."]
     return "\n".join([*lines, ""])
 

@@ -9,6 +9,7 @@ from typing import Any
 from curate.errors import INPUT, UserError
 from curate.rundir import RunDir, write_json, write_text
 from reports import shown
+from reports.alert import victim
 from reports.alerts import alerts
 from reports.composition import composition
 from reports.duplicates import duplicates
@@ -68,20 +69,20 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
     """Return what to do next, each with its command."""
     head = found["headline"]
     run = str(head["run"])
-    steps: list[tuple[str, tuple[str, ...]]] = []
+    steps: list[tuple[str, str]] = []
     if found["worth"]["list"]:
         row = found["worth"]["list"][0]["row"]
-        steps.append(("read the life of a doubtful row", ("curate", "explain", run, row)))
-    dropping = [rule for rule in found["rules"]["list"] if rule["first"]]
-    if dropping:
-        heaviest = max(dropping, key=lambda rule: (rule["first"], rule["id"]))["id"]
-        steps.append(("judge what the heaviest rule dropped", ("curate", "review", run, "--rule", heaviest)))
-        steps.append(("put that rule on trial against a score", ("curate", "ablate", run, "--rule", heaviest)))
+        steps.append(("read the life of a doubtful row", shown.command("curate", "explain", run, row)))
+    firing = [rule for rule in found["rules"]["list"] if rule["failed"]]
+    if firing:
+        heaviest = max(firing, key=lambda rule: (rule["first"], rule["failed"], rule["id"]))
+        verb = "dropped" if heaviest["first"] else "flagged"
+        steps.append((f"judge what the heaviest rule {verb}", victim(found, heaviest["id"])))
     if head["kept"] and head["verdict"] != "fail":
-        steps.append(
-            ("take the mix away", ("curate", "export", run, "--to", "messages", "--out", f"{head['name']}-mix"))
-        )
-    return [{"text": text, "command": shown.command(*words)} for text, words in steps]
+        target = f"{head['name']}-mix"
+        command = shown.command("curate", "export", run, "--to", "messages", "--out", target)
+        steps.append(("take the mix away", command))
+    return [{"text": text, "command": command} for text, command in steps]
 
 
 def build(run: Path, *, name: str | None = None) -> dict[str, Any]:

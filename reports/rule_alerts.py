@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import shown
-from reports.alert import FEW, Facts, alert, review
+from reports.alert import FEW, Facts, alert, victim
 
 HEAVY = 0.2  # a rule that takes more than a fifth of a group changes what the group is, not only its quality
 UNKNOWN = 0.1  # a rule that has no verdict on a tenth of its rows guards less than it seems to
@@ -26,7 +26,7 @@ def _heavy(facts: Facts) -> Iterator[dict[str, Any]]:
         more = f", and more than {shown.share(HEAVY)} of {others} {noun}" if others else ""
         text = f"Rule {rule['id']} takes {shown.share(worst['share'])} of {column} {worst['value']}{more}."
         of = (worst["failed"], worst["rows"])
-        yield alert("warning", text, review(facts, rule["id"]), of=of, section="rules")
+        yield alert("warning", text, victim(facts, rule["id"]), of=of, section="rules")
 
 
 def _unknown(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -45,17 +45,18 @@ def _flags(facts: Facts) -> Iterator[dict[str, Any]]:
             flags = shown.verb(rule["failed"], "rows", "row")
             text = f"{shown.count(rule['failed'])} {flags} flagged by {rule['id']}: {rule['why']}."
             of = (rule["failed"], rule["evaluated"])
-            yield alert("note", text, review(facts, rule["id"]), of=of, section="rules")
+            yield alert("note", text, victim(facts, rule["id"]), of=of, section="rules")
 
 
 def _idle(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the rules that never fired."""
     idle = [rule["id"] for rule in facts["rules"]["list"] if not rule["failed"]]
     if idle:
+        step = next(rule["step"] for rule in facts["rules"]["list"] if not rule["failed"])
         named = ", ".join(idle[:NAMED]) + (f" and {len(idle) - NAMED} more" if len(idle) > NAMED else "")
         text = f"{shown.plural(len(idle), 'rule')} hit nothing: {named}."
         of = (len(idle), len(facts["rules"]["list"]))
-        yield alert("note", text, shown.command("curate", "check", facts["headline"]["recipe"]), of=of, section="rules")
+        yield alert("note", text, shown.command("curate", "steps", step), of=of, section="rules")
 
 
 CHECKS = (_heavy, _unknown, _flags, _idle)

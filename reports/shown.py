@@ -31,6 +31,20 @@ def excerpt(text: str, limit: int = EXCERPT) -> tuple[str, int]:
     return visible(text[:limit]), max(0, len(text) - limit)
 
 
+def both_ends(text: str, limit: int = EXCERPT) -> tuple[str, int]:
+    """Return beginning and end of a text made visible: what a prompt asks often stands at its end.
+
+    Returns:
+        The text, with a mark where it was cut, and how many characters were left out.
+    """
+    if len(text) <= limit:
+        return visible(text), 0
+    tail = limit // 3
+    left_out = len(text) - limit
+    head, end = visible(text[: limit - tail]), visible(text[-tail:])
+    return f"{head}\n[… {count(left_out)} characters …]\n{end}", left_out
+
+
 def clipped(text: str, limit: int) -> str:
     """Return one line of at most `limit` characters, its cut marked."""
     text = line(text)

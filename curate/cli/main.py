@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import typer
 
 from curate.cli import catalogue, look, work
 from curate.cli.shared import print_json, shown, stderr
-from curate.errors import UserError
+from curate.errors import USAGE, UserError, of_system
 
 app = typer.Typer(
     name="curate",
@@ -34,7 +35,7 @@ for command in COMMANDS:
     app.command()(command)
 
 
-INTERRUPTED = 130
+BUG, INTERRUPTED = 1, 130
 
 
 def main() -> None:
@@ -45,19 +46,51 @@ def main() -> None:
     """
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
-        if "--json" in sys.argv:
-            print_json({"error": {"where": error.where, "what": error.what, "fix": error.fix, "code": error.code}})
-        stderr().print(f"[bold red]error:[/] {shown(error.where)}: {shown(error.what)}", soft_wrap=True)
-        if error.fix:
-            stderr().print(f"  {shown(error.fix)}", soft_wrap=True)
-        sys.exit(error.code)
+        sys.exit(_failed(error))
+    except BrokenPipeError:
+        # the reader (`| head`) has enough; nothing may be flushed into the closed pipe on the way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except Exception as error:
-        usage = getattr(error, "show", None)  # click's usage errors, without importing click
-        if usage is None:
-            raise
-        usage()
-        sys.exit(2)
+        sys.exit(_unforeseen(error))
     if status == INTERRUPTED:
+        _tell_json("curate", "interrupted", "the same command goes on from there", INTERRUPTED)
         stderr().print("interrupted: what was finished is cached, the same command goes on from there")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _failed(error: UserError) -> int:
+    """Print an error that the user can mend and return its status."""
+    _tell_json(error.where, error.what, error.fix, error.code)
+    stderr().print(f"[bold red]error:[/] {shown(error.where)}: {shown(error.what)}", soft_wrap=True)
+    if error.fix:
+        stderr().print(f"  {shown(error.fix)}", soft_wrap=True)
+    return error.code
+
+
+def _unforeseen(error: Exception) -> int:
+    """Print what is wrong with the command line, or what the system refused, and return the status.
+
+    Raises:
+        Exception: anything else again; it is a bug.
+    """
+    usage = getattr(error, "show", None)  # click's usage errors, without importing click
+    if usage is not None:
+        _tell_json("command line", str(error), "curate --help", USAGE)
+        usage()
+        return USAGE
+    refused = of_system(error) if isinstance(error, OSError) else None
+    if refused is not None:
+        return _failed(refused)
+    _tell_json("curate", f"{type(error).__name__}: {error}", "this is a bug of curate, please report it", BUG)
+    raise error
+
+
+def _tell_json(where: str, what: str, fix: str, code: int) -> None:
+    """Write the error as the one document that `--json` promises."""
+    if "--json" in sys.argv:
+        print_json({"error": {"where": where, "what": what, "fix": fix, "code": code}})

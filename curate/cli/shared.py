@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -49,7 +50,11 @@ def shown(text: object) -> str:
 
 def print_json(data: Any) -> None:
     """Write one JSON document."""
-    typer.echo(orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+    try:
+        text = orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer beyond 64 bits, or half a surrogate pair from a file name that is not UTF-8
+        text = json.dumps(data, default=str, indent=2)
+    typer.echo(text)
 
 
 def network(allowed: bool) -> None:

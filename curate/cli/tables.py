@@ -118,13 +118,14 @@ def _show_star(console: Console, star: Mapping[str, Any], row_id: str) -> None:
     keeper = star["keeper"]
     fate = "in the mix" if keeper["kept"] else f"later dropped at '{keeper['dropped_at']}'"
     who = "this row" if keeper["id"] == row_id else f"{keeper['id']} ({keeper['source']})"
-    console.print(f"\n[bold]{star['step']}[/]: cluster of {star['size']}, keeper {shown(who)}, {shown(fate)}")
+    console.print(f"\n[bold]{star['step']}[/]: {star['size']} records, keeper {shown(who)}, {shown(fate)}")
     if keeper["id"] != row_id:
-        console.print(f"  keeper's prompt: {shown(keeper['prompt'][:300])}")
+        similarity = "" if star["similarity"] is None else f", similarity {star['similarity']:.3f} to this row"
+        console.print(f"  the keeper asks: {shown(keeper['prompt'][:300])}")
+        console.print(f"  and answers: {shown(keeper['response'][:300])}{similarity}")
     for member in star["members"]:
-        similarity = member[f"{star['step']}.similarity"]
-        told = "keeper's record" if similarity is None else f"similarity {similarity:.3f}"
-        console.print(f"  {member['id']} ({shown(member['source'])}, {shown(member['template'])}): {told}")
+        told = "" if member["similarity"] is None else f", similarity {member['similarity']:.3f} to the keeper"
+        console.print(f"  also {member['id']} ({shown(member['source'])}, {shown(member['template'])}{told})")
 
 
 def _value(value: Any) -> str:

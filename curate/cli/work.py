@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,11 +40,12 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing th
 
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
     """Start a project: a commented recipe and a small sample, ready to run."""
+    from curate import rundir
     from curate.rulebook import RULES
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(str(folder), "is not empty", "name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    rundir.make(folder)
     shutil.copytree(RULES / "samples", folder / "samples")
     starter = (RULES / "recipes" / "starter.toml").read_text(encoding="utf-8")
     (folder / "recipe.toml").write_text(starter.replace("../samples/", "samples/"), encoding="utf-8")
@@ -97,14 +99,19 @@ def finish(recipe: Recipe, target: Path, *, workers: int | None, fresh: bool, as
     from curate import api
 
     with progress(quiet) as update:
-        _, failure = api.attempt(recipe, out=target, workers=workers or cores(), fresh=fresh, progress=update)
+        done, failure = api.attempt(recipe, out=target, workers=workers or cores(), fresh=fresh, progress=update)
     reports = api.sibling("reports")
     facts = reports.load(target)
     if as_json:
-        error = {"where": failure.where, "what": failure.what, "code": failure.code} if failure else None
+        error = (
+            {"where": failure.where, "what": failure.what, "fix": failure.fix, "code": failure.code}
+            if failure
+            else None
+        )
         print_json({"run": str(target), "report": str(target / "report.html"), "error": error, "facts": facts})
     elif not quiet:
         reports.summary(facts, console=stdout(), run=target)
+        stdout().print(_took(done.manifest))
     if failure is not None:
         if not as_json:
             stderr().print(f"[bold red]error:[/] {shown(failure.what)}; {shown(failure.fix)}", soft_wrap=True)
@@ -113,3 +120,10 @@ def finish(recipe: Recipe, target: Path, *, workers: int | None, fresh: bool, as
 
 def _overrides(sets: list[str] | None, seed: int | None) -> list[str]:
     return [*(sets or []), *([f"seed={seed}"] if seed is not None else [])]
+
+
+def _took(manifest: Mapping[str, Any]) -> str:
+    """Say how long a run took and how much of it an earlier run had done."""
+    steps = [step["cached"] for stage in manifest["stages"] for step in stage["steps"]] + [manifest["ingest_cached"]]
+    part = "everything" if all(steps) else f"{sum(steps)} of {len(steps)} steps"
+    return f"done in {manifest['seconds']:.0f} s" + (f", {part} from the cache" if any(steps) else "")

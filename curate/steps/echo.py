@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import polars as pl
 
@@ -10,6 +11,8 @@ from curate import text
 
 # The shingle of the duplicate steps: any two texts on a subject share two words in a row; four miss reworded copies.
 WORDS = 3
+# Up to this many words it is faster to search the prompt for each run than to cut it into runs.
+FEW = 32
 _SCHEMA = {"share": pl.Float64, "longest": pl.UInt32, "same": pl.Boolean}
 
 
@@ -38,15 +41,44 @@ def _copied(prompt: str | None, response: str | None) -> tuple[float | None, int
     """Return the three signals of one row."""
     if prompt is None or response is None:
         return None, None, None
-    same = text.normalise(prompt) == text.normalise(response)
-    copy = text.words(response)
+    copy, source = text.words(response), text.joined_words(prompt)
+    # Equal texts have equal words, which is cheaper to see.
+    same = source.strip() == " ".join(copy) and text.normalise(prompt) == text.normalise(response)
     if not copy:
         return None, 0, same
-    source = _in_common(text.words(prompt), set(copy))
+    found = _found(copy, source, size=min(WORDS, len(copy)))
+    return sum(found) / len(found), _longest(copy, source, found), same
+
+
+def _found(copy: Sequence[str], source: str, *, size: int) -> list[bool]:
+    """Tell for each run of `size` words of the copy whether the source has it."""
+    if len(copy) <= FEW:
+        return [f" {' '.join(copy[i : i + size])} " in source for i in range(len(copy) - size + 1)]
+    known = set(text.ngrams(source.split(), size))
+    return [run in known for run in text.ngrams(copy, size)]
+
+
+def _longest(copy: Sequence[str], source: str, found: Sequence[bool]) -> int:
+    """Return the length of the longest run of words that both have.
+
+    Args:
+        copy: words of the response.
+        source: words of the prompt, joined.
+        found: which runs of up to `WORDS` words of the copy the source has.
+    """
     size = min(WORDS, len(copy))
-    grams, known = text.ngrams(copy, size), set(zip(*(source[i:] for i in range(size)), strict=False))
-    share = sum(gram in known for gram in grams) / len(grams)
-    return share, _longest_run(source, copy), same
+    if not any(found):
+        return next((n for n in range(size - 1, 0, -1) if any(_found(copy, source, size=n))), 0)
+    # A shared run of n words shows as n - 2 shared runs of three, one after the other. So none is longer than the
+    # longest such series, and mostly the source has the words of that in one piece.
+    series, start = 0, 0
+    for shared, places in groupby(range(len(found)), key=found.__getitem__):
+        if shared and (length := len(stretch := list(places))) > series:
+            series, start = length, stretch[0]
+    longest = series + size - 1
+    if f" {' '.join(copy[start : start + longest])} " in source:
+        return longest
+    return _longest_run(_in_common(source.split(), set(copy)), copy)
 
 
 def _in_common(source: Sequence[str], known: set[str]) -> list[str | None]:

@@ -116,7 +116,7 @@ def test_mistakes_of_meaning_are_found_before_data_is_read(tmp_path: Path, text:
         ("seed=7", lambda r: r.seed == 7),
         ("sources.a.limit=3", lambda r: r.sources[0].limit == 3),
         ("stages.s.keep.0.min=5", lambda r: r.stages[0].keep[0].min == 5),
-        ("stages.s.keep.length.words.min=5", None),
+        ("stages.s.keep.length.words.min=5", lambda r: r.stages[0].keep[0].min == 5),
         ("stages.s.steps.length.column=prompt", lambda r: r.stages[0].steps[0].arguments == {"column": "prompt"}),
         ("gates.min_kept=2", lambda r: r.gates.min_kept == 2),
         ("nonsense", None),

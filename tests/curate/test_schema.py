@@ -29,7 +29,8 @@ def test_row_ids_begin_with_their_record_and_differ_by_template_and_number() -> 
     record = schema.digest("r")
     ids = {schema.row_id(record, template, number) for template in "ab" for number in range(2)}
     assert len(ids) == 4
-    assert {one[:16] for one in ids} == {record[:16]}
+    assert {one[: schema.PREFIX] for one in ids} == {record[: schema.PREFIX]}
+    assert len({one[:8] for one in ids}) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reports import markdown, quality
+from reports.alerts import alerts
 
 
 @pytest.fixture
@@ -80,6 +81,9 @@ def test_manipulation_lists_every_dropping_rule_with_its_reason(facts: dict[str,
 
 def test_card_holds_no_text_of_the_data_and_escapes_names(facts: dict[str, Any]) -> None:
     facts["composition"]["tables"][0]["values"][0]["value"] = "a|b\n# [x](y) <i>"
+    facts["rejects"]["causes"][0]["cause"] = "answer 'secret' is not among the choices"
+    facts["alerts"] = alerts(facts)
     card = markdown.card(facts)
+    assert "1 record could not be read" in card and "secret" not in card
     assert not [row["prompt"] for row in facts["rows"].values() if row["prompt"].strip() in card]
     assert "| a\\|b \\# \\[x\\](y) \\<i\\> |" in card

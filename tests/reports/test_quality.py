@@ -13,7 +13,7 @@ from sample_run import EXACT, LONG, TOXIC, WORDS_1, WORDS_5
 
 import reports
 from curate.errors import UserError
-from reports import quality
+from reports import quality, shown
 
 
 @pytest.fixture
@@ -153,8 +153,13 @@ def test_alerts_name_the_faults_gravest_first(facts: dict[str, Any]) -> None:
     assert all(alert["command"] and alert["of"] >= alert["count"] for alert in facts["alerts"])
 
 
-def test_commands_quote_what_a_shell_would_split(facts: dict[str, Any]) -> None:
-    assert facts["alerts"][0]["command"] == f"curate review runs/demo --rule '{WORDS_5}'"
+def test_an_alert_on_a_rule_leads_to_a_row_it_hit(facts: dict[str, Any]) -> None:
+    rule = next(rule for rule in facts["rules"]["list"] if rule["id"] == WORDS_5)
+    assert facts["alerts"][0]["command"] == f"curate explain runs/demo {rule['examples']['drawn'][0]['row']}"
+
+
+def test_commands_quote_what_a_shell_would_split() -> None:
+    assert shown.command("curate", "report", "my run; rm x") == "curate report 'my run; rm x'"
 
 
 def test_a_broken_gate_fails_the_verdict_and_leads_the_alerts(make_run: Callable[..., Path]) -> None:

@@ -40,7 +40,7 @@ def test_summary_stays_under_thirty_lines(facts: dict[str, Any]) -> None:
     crowded["alerts"] = [{**facts["alerts"][0], "text": "long " * 100}] * 40
     crowded["funnel"]["stages"] = [{**facts["funnel"]["stages"][0], "name": f"stage {n}"} for n in range(30)]
     crowded["headline"]["meaning"] = "word " * 100
-    crowded["next"] = [{"text": "", "command": "curate review RUN --rule '" + "x" * 150 + "'"}] * 9
+    crowded["next"] = [{"text": "", "command": "curate explain RUN '" + "x" * 150 + "'"}] * 9
     text = shown(crowded)
     wrapped = sum(-(-max(1, len(line)) // 100) for line in text.rstrip("\n").split("\n"))
     assert wrapped < 30
@@ -57,7 +57,7 @@ def test_names_cannot_style_or_move_the_terminal(facts: dict[str, Any]) -> None:
 
 
 def test_a_long_command_is_never_cut(facts: dict[str, Any]) -> None:
-    facts["next"] = [{"text": "", "command": "curate review RUN --rule '" + "x" * 200 + "'"}]
+    facts["next"] = [{"text": "", "command": "curate explain RUN '" + "x" * 200 + "'"}]
     assert "x" * 200 + "'" in shown(facts)
 
 

@@ -48,6 +48,12 @@ def test_numbers_are_short(value: float, expected: str) -> None:
     assert shown.number(value) == expected
 
 
+def test_a_long_prompt_shows_both_ends_and_says_what_is_between() -> None:
+    text, left_out = shown.both_ends("a" * 500 + "b" * 500, 300)
+    assert (text, left_out) == ("a" * 200 + "\n[… 700 characters …]\n" + "b" * 100, 700)
+    assert shown.both_ends("short\x00", 300) == ("short[U+0000]", 0)
+
+
 @given(st.text(alphabet="ab \n.é", max_size=40), st.text(alphabet="ab \n.é", max_size=40))
 def test_a_difference_holds_both_texts(one: str, other: str) -> None:
     pieces = difference(one, other)
