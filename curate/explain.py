@@ -18,6 +18,7 @@ from curate.verdict import broken
 
 # Members of a duplicate star that are listed; the rest is counted.
 MEMBERS = 10
+CHANGED = "the input file has changed since the run"
 
 
 def explain(run: RunDir, row_id: str) -> dict[str, Any]:
@@ -71,14 +72,18 @@ def _origin(run: RunDir, record: str, manifest: Mapping[str, Any], recipe: Recip
     if not path.exists():
         return {**found, "raw": None, "note": "the input file is no longer there"}
     if path.is_file() and path.stat().st_size != sizes.get(str(path)):
-        return {**found, "raw": None, "note": "the input file has changed since the run"}
+        return {**found, "raw": None, "note": CHANGED}
     positional = bool(source.fields) and all(column.isdecimal() for column in source.fields.values())
     options: dict[str, Any] = {"records": source.records, "header": source.header, "positional": positional}
 
     def same(data: Any) -> bool:  # a JSON document without line breaks has all its records on one line
         return source.key is not None or digest(source.name, canonical(data))[:16] == record[:16]
 
-    return {**found, "raw": read.fetch(path, found["line"], match=same, **options)}
+    try:
+        raw = read.fetch(path, found["line"], match=same, **options)
+    except UserError as error:
+        return {**found, "raw": None, "note": f"the input file cannot be read any more: {error.what}"}
+    return {**found, "raw": raw, **({"note": CHANGED} if raw is None else {})}
 
 
 def _stages(recipe: Recipe, frame: pl.DataFrame, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import UserError, suggest
-from curate.rundir import RunDir, make, write_text
+from curate.folders import make
+from curate.rundir import RunDir, write_text
 
 Turn = Mapping[str, Any]
 SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
@@ -47,7 +48,9 @@ def export(run: RunDir, *, form: str, out: Path) -> dict[str, Any]:
     # page index and content-defined chunking are what the hub calls optimised Parquet
     parquet = out / "data" / "train-00000-of-00001.parquet"
     columns = [_storable(record) for record in records]
-    pq.write_table(pa.Table.from_pylist(columns), parquet, write_page_index=True, use_content_defined_chunking=True)
+    names = list(dict.fromkeys(name for record in columns for name in record))  # pyarrow asks the first record only
+    table = pa.Table.from_pylist([{name: record.get(name) for name in names} for record in columns])
+    pq.write_table(table, parquet, write_page_index=True, use_content_defined_chunking=True)
     write_text(out / "README.md", _card(run, form))
     files = ["train.jsonl", "data/train-00000-of-00001.parquet", "README.md"]
     return {"rows": len(records), "left_out": left_out, "format": form, "files": files, "folder": str(out)}
@@ -58,11 +61,16 @@ def _storable(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(record)
     if "messages" in kept:
         plain = ("role", "content")
-        turns = [dict(turn) for turn in kept["messages"]]
-        kept["messages"] = [{name: turn.get(name) for name in plain} | _json_rest(turn, plain) for turn in turns]
-    if "tools" in kept:
-        kept["tools"] = orjson.dumps(kept["tools"]).decode()
-    return kept
+        kept["messages"] = [
+            {"role": turn["role"], "content": _text(turn.get("content"))} | _json_rest(turn, plain)
+            for turn in kept["messages"]
+        ]
+    return kept | _json_rest({name: kept[name] for name in ("tools",) if name in kept}, ())
+
+
+def _text(content: Any) -> Any:
+    """Return content as one text; a list of text parts, as OpenAI writes them, as its lines."""
+    return "\n".join(part["text"] for part in content) if isinstance(content, list) else content
 
 
 def _json_rest(turn: Mapping[str, Any], plain: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate import cache, chance, read, render, rulebook, rundir
+from curate import cache, chance, folders, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
 from curate.recipe import Recipe, Source
@@ -22,6 +22,11 @@ Progress = Callable[[str, int, int], None]
 # Records per slice of work. Small enough that a slice with its signals is a few tens of megabytes, large enough that
 # starting a step costs nothing beside it.
 SLICE = 10_000
+# Bytes of records per slice. A column of a slice may hold 2 GB, the limit of Arrow's strings, which other readers
+# expect: this leaves room for 30 renderings of each record.
+SLICE_BYTES = 1 << 26
+FACTS = "facts.json"
+FILES = {"rows": "rows.parquet", "heldout": "heldout.parquet", "origins": "origins.parquet", "rejects": "rejects.jsonl"}
 # Exemplars kept per source: enough that two rows rarely share all of theirs, small enough to hold in memory.
 EXEMPLARS = 64
 
@@ -50,20 +55,49 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
     paths = {source.name: _files(source, recipe) for source in recipe.sources}
     inputs = [_input(source, path) for source, found in paths.items() for path in found]
     folder = store.folder / "ingest" / _key(recipe, inputs)
-    if not store.fresh and (folder / "facts.json").is_file():
-        return Ingested(folder, orjson.loads((folder / "facts.json").read_bytes()), cached=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Another run over the same inputs is waited for: it does the same work.
+    with folders.workshop(folder.parent / f".{folder.name}.partial", wait=True) as partial:
+        facts = None if store.fresh else _whole(folder)
+        if facts is not None:
+            return Ingested(folder, facts, cached=True)
+        try:
+            tallies = _read_all(recipe, paths, partial, progress)
+            _check_share(recipe, tallies, folder)
+        except UserError:
+            _replace(folder, partial)  # without facts it is no result, but its rejects tell what is wrong
+            raise
+        digests = {f"{name}_sha256": rundir.file_digest(partial / file) for name, file in FILES.items()}
+        facts = {"inputs": inputs, "sources": [tally.facts() for tally in tallies], **digests}
+        rundir.write_json(partial / FACTS, facts)
+        _replace(folder, partial)
+    return Ingested(folder, facts, cached=False)
+
+
+def _whole(folder: Path) -> dict[str, Any] | None:
+    """Return the facts of an earlier result, or None when there is none or a file of it has changed since."""
+    try:
+        facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+        same = all(facts.get(f"{name}_sha256") == rundir.file_digest(folder / file) for name, file in FILES.items())
+    except (OSError, ValueError):
+        return None
+    return facts if same else None
+
+
+def _replace(folder: Path, partial: Path) -> None:
+    if folder.exists():
+        folders.remove(folder)
+    partial.rename(folder)
+
+
+def _read_all(recipe: Recipe, paths: Mapping[str, list[Path]], folder: Path, progress: Progress) -> list[Tally]:
+    """Read and render all sources into a folder and return what happened to their records."""
     families = rulebook.families(own_templates(recipe))
     tallies = [Tally(one, paths[one.name], families[one.task] if one.task else None) for one in recipe.sources]
     with open(folder / "rejects.jsonl", "w", encoding="utf-8", newline="\n") as file:
         rejects = Rejects(file)
         raw = pl.concat([read_source(i, tally, rejects, progress) for i, tally in enumerate(tallies)]).sort("base")
         _render_all(raw, recipe, tallies, (folder, rejects, progress))
-    _check_share(recipe, tallies, folder)
-    digests = {f"{name}_sha256": rundir.file_digest(folder / f"{name}.parquet") for name in ("rows", "heldout")}
-    facts = {"inputs": inputs, "sources": [tally.facts() for tally in tallies], **digests}
-    rundir.write_json(folder / "facts.json", facts)
-    return Ingested(folder, facts, cached=False)
+    return tallies
 
 
 def own_templates(recipe: Recipe) -> Path | None:
@@ -76,7 +110,7 @@ def cached_folder(recipe: Recipe, folder: Path) -> Path | None:
     paths = {source.name: _files(source, recipe) for source in recipe.sources}
     inputs = [_input(source, path) for source, found in paths.items() for path in found]
     found = folder / "ingest" / _key(recipe, inputs)
-    return found if (found / "facts.json").is_file() else None
+    return found if (found / FACTS).is_file() else None
 
 
 def _files(source: Source, recipe: Recipe) -> list[Path]:
@@ -84,7 +118,12 @@ def _files(source: Source, recipe: Recipe) -> list[Path]:
 
 
 def _input(source: str, path: Path) -> dict[str, Any]:
-    """Return name, hash and size of an input; a folder stands for its files."""
+    """Return name, hash and size of an input; a folder stands for its files.
+
+    Raises:
+        UserError: when it cannot be read at all.
+    """
+    read.require_readable(path)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file())
         sha = digest(*(part for p in files for part in (str(p.relative_to(path)), rundir.file_digest(p))))
@@ -112,7 +151,7 @@ def _render_all(
         rundir.Writer(folder / "rows.parquet", ROW) as train,
         rundir.Writer(folder / "heldout.parquet", ROW) as heldout,
     ):
-        for start, stop in _slices(raw.get_column("base")):
+        for start, stop in _slices(raw):
             part = raw.slice(start, stop - start)
             rows, kept = _render_slice(part, tallies, renderers, rejects)
             train.write(rows.filter(pl.col("split") == "train"))
@@ -122,13 +161,15 @@ def _render_all(
     rundir.write_frame(folder / "origins.parquet", pl.concat(origins) if origins else _origins(raw, tallies))
 
 
-def _slices(records: pl.Series) -> Iterator[tuple[int, int]]:
+def _slices(raw: pl.DataFrame) -> Iterator[tuple[int, int]]:
     """Yield spans of about `SLICE` records, cut where ids begin differently: sorted slices make a sorted whole."""
-    prefixes = records.str.head(PREFIX)
+    prefixes = raw["base"].str.head(PREFIX)
+    ends = raw["data"].str.len_bytes().cast(pl.UInt64).cum_sum()
     start = 0
-    while start < len(records):
-        stop = min(start + SLICE, len(records))
-        while stop < len(records) and prefixes[stop] == prefixes[stop - 1]:
+    while start < len(prefixes):
+        full = ends.search_sorted((ends[start - 1] if start else 0) + SLICE_BYTES, side="right")
+        stop = min(start + SLICE, max(start + 1, int(full)), len(prefixes))
+        while stop < len(prefixes) and prefixes[stop] == prefixes[stop - 1]:
             stop += 1
         yield start, stop
         start = stop
@@ -219,7 +260,7 @@ def _check_share(recipe: Recipe, tallies: Sequence[Tally], folder: Path) -> None
     """Fail when more records than the recipe allows could not be used."""
     rejects = sum(tally.rejects for tally in tallies)
     total = sum(tally.found + tally.rejects for tally in tallies)
-    if rejects > recipe.rejects * total:
+    if total and rejects / total > recipe.rejects:  # divided, because 0.29 * 100 is less than 29
         worst = max(tallies, key=lambda tally: tally.rejects)
         cause, count = worst.causes.most_common(1)[0]
         what = (

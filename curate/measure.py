@@ -49,7 +49,9 @@ class Rows:
 
     def slice(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return one slice."""
-        table = pq.ParquetFile(self.path).read_row_group(number, columns=columns)
+        file = pq.ParquetFile(self.path)
+        none = file.metadata.num_row_groups == 0  # no rows at all
+        table = file.read(columns=columns) if none else file.read_row_group(number, columns=columns)
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return frame

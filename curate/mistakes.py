@@ -51,7 +51,7 @@ def _mistake(item: Any, models: Mapping[str, type[BaseModel]]) -> str:
         return f"unknown key '{key}'; {suggest(key, keys(named[-1] if named else models['']))}"
     if item["type"] == "missing":
         return f"`{key}` is required"
-    message = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, ").removeprefix("Input "))
+    message: str = _WORDS.get(item["type"], item["msg"].removeprefix("Value error, ").removeprefix("Input "))
     return message + (f" (found {item['input']!r:.60})" if "Value error" not in item["msg"] else "")
 
 

@@ -28,10 +28,13 @@ def apply(data: dict[str, Any], override: str) -> None:
     node: Any = data
     parts = key.strip().split(".")
     while parts:
-        place, used = _member(node, parts, override) if isinstance(node, list) else (parts[0], 1)
-        parts = parts[used:]
-        if not isinstance(node, dict | list):
+        place: Any = parts[0]
+        used = 1
+        if isinstance(node, list):
+            place, used = _member(node, parts, override)
+        elif not isinstance(node, dict):
             raise UserError(f"--set {override}", f"there is nothing called '{place}' below a value")
+        parts = parts[used:]
         if not parts:
             node[place] = _value(text)
         elif isinstance(node, dict):
@@ -48,7 +51,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _member(node: Sequence[Any], parts: Sequence[str], override: str) -> tuple[Any, int]:
+def _member(node: Sequence[Any], parts: Sequence[str], override: str) -> tuple[int, int]:
     """Return the index of the member that the path names next, and how many of its parts name it."""
     labels = [
         [str(item[key]) for key in _LABELS if key in item] if isinstance(item, dict) else [str(item)] for item in node

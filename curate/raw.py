@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from curate import clean, formats, read, render, rulebook
-from curate.errors import INPUT, UserError
+from curate.errors import INPUT, UserError, suggest
 from curate.recipe import Source
 from curate.schema import canonical, digest, prompt_and_response
 
@@ -128,12 +128,13 @@ def _items(tally: Tally) -> Iterator[tuple[int, read.Record | read.Reject]]:
                 if len(probed) >= PROBE:
                     break
         found = formats.detect(probed)
-        if found is None:
-            names = ", ".join(sorted(probed[0])) if probed and isinstance(probed[0], dict) else "none"
+        if found is None and probed:  # without any record the rejects say more
+            names = ", ".join(sorted(probed[0])) if isinstance(probed[0], dict) else "none"
             fix = f"columns found: {names}; name `format` and `fields`, or a `task`"
             raise UserError(f"source '{source.name}'", "is in no instruction format that is known", fix, code=INPUT)
-        tally.format, tally.detected = found.format, found.why
-        tally.fields = {**found.fields, **source.fields}
+        if found is not None:
+            tally.format, tally.detected = found.format, found.why
+            tally.fields = {**found.fields, **source.fields}
     for index, path in enumerate(tally.paths):
         for item in read.read(path, **options):
             yield index, item
@@ -164,7 +165,8 @@ def _lookup(data: Any, path: str) -> Any:
     try:
         return read.lookup(data, path)
     except KeyError as error:
-        raise ValueError(f"key column '{path}': {error.args[0]}") from None
+        part, known = error.args
+        raise ValueError(f"key: found no '{part}'; {suggest(part, known)}") from None
 
 
 def _json(value: Any) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from curate.delimited import read_delimited
 from curate.documents import holds_lines, read_document
 from curate.errors import INPUT, UserError
-from curate.lines import COMPRESSIONS, LINE_CAP, blank, lines, too_long
+from curate.lines import COMPRESSIONS, LINE_CAP, blank, broken, lines, too_long
 from curate.records import Item, Record, Reject, excerpt, lookup, parse
 
-__all__ = ["KNOWN_ENDINGS", "Record", "Reject", "expand", "fetch", "lookup", "read"]
+__all__ = ["KNOWN_ENDINGS", "Record", "Reject", "expand", "fetch", "lookup", "read", "require_readable"]
 
 TEXT_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 BINARY_ENDINGS = (".parquet", ".arrow")
@@ -34,7 +34,11 @@ def expand(pattern: str, *, base: Path) -> list[Path]:
     Raises:
         UserError: when nothing matches, with what is there instead.
     """
-    path = base / Path(pattern).expanduser()
+    try:
+        path = base / Path(pattern).expanduser()
+        path.is_dir()  # fails for what cannot be a path
+    except (OSError, RuntimeError) as error:
+        raise UserError(pattern, f"cannot be a path: {_said(error)}", "check it", code=INPUT) from None
     if path.is_dir() and not _is_dataset(path):
         inside = _names(path)
         fix = f'name its files, e.g. "{pattern.rstrip("/")}/*{Path(inside[0]).suffix}"' if inside else "it is empty"
@@ -92,10 +96,7 @@ def read(
     """
     if path.is_dir():
         return _folder(path, records)
-    if not path.exists():
-        raise UserError(str(path), "no such file", _nearby(path), code=INPUT)
-    if not path.is_file():
-        raise UserError(str(path), "is not a regular file", "write its content to a file first", code=INPUT)
+    require_readable(path)
     ending = _ending(path)
     if records is not None and ending != ".json":
         what = f'`records = "{records}"` is for .json documents and folders saved by `datasets`'
@@ -111,6 +112,31 @@ def read(
     if ending == ".json":
         return _text(path, lambda: _json(path, records))
     return _text(path, lambda: _json_lines(path))
+
+
+def require_readable(path: Path) -> None:
+    """Refuse a path that is neither a folder nor a regular file with bytes to read.
+
+    Raises:
+        UserError: saying what it is; a pipe would otherwise be waited for without end.
+    """
+    if path.is_dir():
+        return
+    if path.is_symlink() and not path.exists():
+        raise UserError(str(path), "is a link that leads nowhere", "mend the link", code=INPUT)
+    if not path.exists():
+        raise UserError(str(path), "no such file", _nearby(path), code=INPUT)
+    if not path.is_file():
+        raise UserError(str(path), "is not a regular file", "write its content to a file first", code=INPUT)
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise broken(path, error, after="byte 0") from None
+
+
+def _said(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def fetch(path: Path, line: int, *, match: Callable[[Any], bool] | None = None, **options: Any) -> Any | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import INPUT, UserError
+from curate.folders import make, remove, workshop
 
 MANIFEST = "manifest.json"
+TABLES = ("rows", "mix", "heldout", "origins")
+# What a run directory holds; anything else in it is the user's.
+OWN = {MANIFEST, *(f"{name}.parquet" for name in TABLES), "rejects.jsonl", "tables"}
+OWN |= {"report.json", "report.html", "README.md"}
+_AGAIN = "run the recipe again, what was computed is cached"
+_PARQUET = b"PAR1"  # the last bytes of every whole file
 
 
 @dataclass(frozen=True)
@@ -36,19 +44,18 @@ class RunDir:
         """Return the run at a path.
 
         Raises:
-            UserError: when there is no finished run.
+            UserError: when there is no finished run, or a file of it is damaged.
         """
         path = Path(path)
-        if not (path / MANIFEST).is_file():
-            what = "is not a finished run (no manifest.json)" if path.exists() else "no such run directory"
-            raise UserError(str(path), what, "make one with `curate run RECIPE`", code=INPUT)
+        _manifest(path)
+        for name in TABLES:
+            _check_whole(path / f"{name}.parquet")
         return cls(path)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """Return the manifest."""
-        data: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        return data
+        return _manifest(self.path)
 
     def scan(self, name: str = "rows") -> pl.LazyFrame:
         """Return rows, mix, heldout or origins, lazily."""
@@ -163,49 +170,93 @@ def file_digest(path: Path) -> str:
     return state.hexdigest()
 
 
-def staging(out: Path) -> Path:
-    """Return a fresh folder beside `out`; what killed runs left there is removed.
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Yield a folder beside `out` in which a run is made ready for `publish`.
 
     Raises:
-        UserError: when `out` exists and is something else than an earlier run.
+        UserError: when `out` is something else than an earlier run, cannot be made, or is being written by another.
     """
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(str(out), "exists and is not a run directory", "choose another --out, or empty it yourself")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for old in out.parent.glob(f".{out.name}.*.partial"):
-        if not _alive(int(old.name.split(".")[-2])):
-            shutil.rmtree(old)
-    path = out.parent / f".{out.name}.{os.getpid()}.partial"
-    path.mkdir()
-    (path / "tables").mkdir()
-    return path
+    if Path.cwd().is_relative_to(out):
+        what = "holds the folder you are in, which would be replaced"
+        raise UserError(str(out), what, "go elsewhere, or choose another --out")
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(workshop(out.parent / f".{out.name}.partial", wait=False))
+        except BlockingIOError:
+            raise UserError(str(out), "another run is writing it", "wait for it, or choose another --out") from None
+        _settle(out)
+        if os.path.lexists(out) and not _is_run(out) and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(str(out), "exists and is not a run directory", "choose another --out, or empty it yourself")
+        make(path / "tables")
+        yield path
 
 
 def publish(staged: Path, out: Path) -> None:
-    """Put a staged run in its place, replacing an earlier one."""
-    old = staged.with_suffix(".replaced")
+    """Put a staged run in its place, replacing an earlier one; files in there that are not ours are kept."""
     if out.exists():
-        out.rename(old)
+        out.rename(_replaced(out))
     staged.rename(out)
-    if old.exists():
-        shutil.rmtree(old)
+    _settle(out)
+
+
+def _replaced(out: Path) -> Path:
+    return out.parent / f".{out.name}.replaced"
+
+
+def _settle(out: Path) -> None:
+    """Finish the replacement of an earlier run, also one that was broken off: its foreign files move to the new run."""
+    old = _replaced(out)
+    if not old.is_dir():
+        return
+    if not out.exists():
+        old.rename(out)
+        return
+    for entry in old.iterdir():
+        if entry.name not in OWN and not os.path.lexists(out / entry.name):
+            entry.rename(out / entry.name)
+    remove(old)
+
+
+def _is_run(path: Path) -> bool:
+    """Tell whether a folder is an earlier run, maybe a damaged one: other software has files called manifest.json."""
+    try:
+        return bool(_manifest(path))
+    except UserError:
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
+        return names <= OWN and names >= {MANIFEST, "rows.parquet"}
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a run directory.
+
+    Raises:
+        UserError: when there is none, or it is damaged.
+    """
+    try:
+        data = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except OSError:
+        what = f"is not a finished run (no {MANIFEST})" if path.exists() else "no such run directory"
+        raise UserError(str(path), what, "make one with `curate run RECIPE`", code=INPUT) from None
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or not data.keys() >= {"recipe", "recipe_sha256", "stages", "totals"}:
+        raise UserError(str(path / MANIFEST), "is not the manifest of a run", _AGAIN, code=INPUT)
+    return data
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a table that is missing or was cut off."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-len(_PARQUET), os.SEEK_END)
+            whole = file.read() == _PARQUET
+    except OSError:
+        whole = False
+    if not whole:
+        raise UserError(str(path), "is missing or cut off", _AGAIN, code=INPUT)
 
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file."""
     shutil.copyfile(source, target)
-
-
-def remove(folder: Path) -> None:
-    """Delete a folder of ours."""
-    shutil.rmtree(folder)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -90,7 +90,7 @@ def windows(words: Ragged, *, n: int) -> Ragged:
     runs = np.where(counts >= n, counts - n + 1, np.minimum(counts, 1))
     offsets = np.concatenate([[0], np.cumsum(runs)]).astype(np.int64)
     values = np.empty(int(offsets[-1]), dtype=np.uint64)
-    for width in range(1, n + 1):
+    for width in np.unique(np.minimum(counts[counts > 0], n)).tolist():
         chosen = counts >= n if width == n else counts == width
         starts = spans(words.offsets[:-1][chosen], runs[chosen])
         values[spans(offsets[:-1][chosen], runs[chosen])] = _runs(words.values, starts, width)

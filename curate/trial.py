@@ -54,8 +54,10 @@ def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, 
     empty = pl.DataFrame(schema=ROW)
     given = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty, **arguments}
     accepted = catalog.accepts(step, function)
-    result = getattr(catalog.load(step), function)(rows, **{k: v for k, v in given.items() if k in accepted})
-    return result.signals if isinstance(result, Measured) else result  # type: ignore[no-any-return]
+    result: pl.DataFrame | Measured = getattr(catalog.load(step), function)(
+        rows, **{name: value for name, value in given.items() if name in accepted}
+    )
+    return result.signals if isinstance(result, Measured) else result
 
 
 def _no_vectors(texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KERNEL = {"errors", "schema", "rundir", "text", "chance", "stars", "shingles"}
+KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles"}
 HELPERS = {"embed", "heads", "lm", "rulebook", "terms"}
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats")

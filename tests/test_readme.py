@@ -43,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that looks like a checkout, with the README's recipe in it."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "rules").symlink_to(ROOT / "rules")
-    (folder / "reviews.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    (folder / "quiz.toml").write_text(blocks("toml")[0], encoding="utf-8")
     return folder
 
 
@@ -53,6 +53,7 @@ def test_the_table_of_steps_is_up_to_date() -> None:
 
 def test_the_commands_print_what_the_readme_shows(project: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("COLUMNS", None)
     shown = [(command, output) for command, output in sessions() if command.startswith("curate ")]
     assert len(shown) >= 3
     for command, output in shown:

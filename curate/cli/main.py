@@ -46,13 +46,16 @@ def main() -> None:
     """
     try:
         status = app(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None when the shell has closed it
+            sys.stdout.flush()
     except UserError as error:
         sys.exit(_failed(error))
     except BrokenPipeError:
         # the reader (`| head`) has enough; nothing may be flushed into the closed pipe on the way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except SystemExit as error:  # rich, too, may be the one that meets the closed pipe, and calls it status 1
+        sys.exit(0 if isinstance(error.__context__, BrokenPipeError) else error.code)
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:

@@ -40,12 +40,12 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing th
 
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
     """Start a project: a commented recipe and a small sample, ready to run."""
-    from curate import rundir
+    from curate.folders import make
     from curate.rulebook import RULES
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(str(folder), "is not empty", "name a new folder")
-    rundir.make(folder)
+    make(folder)
     shutil.copytree(RULES / "samples", folder / "samples")
     starter = (RULES / "recipes" / "starter.toml").read_text(encoding="utf-8")
     (folder / "recipe.toml").write_text(starter.replace("../samples/", "samples/"), encoding="utf-8")

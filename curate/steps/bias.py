@@ -31,8 +31,8 @@ def bias(rows: pl.DataFrame, *, column: str = "rendered", lexicon: Path | None =
     folded = terms.judged(rows, column=column, language=words.language)
     groups: list[list[str]] = [[] for _ in range(len(folded))]
     for axis in sorted({entry.category for entry in words.entries} - {terms.PART}):
-        for found, entries in zip(groups, terms.matcher(words, axis).listed(folded), strict=True):
-            found.extend(str(entry.id) for entry in entries)
+        for found, hits in zip(groups, terms.matcher(words, axis).hits(folded), strict=True):
+            found.extend(str(hit.entry.id) for hit in hits)
     measured = [
         (None, None, None)
         if value is None

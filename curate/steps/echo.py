@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+import numpy as np
 import polars as pl
 
 from curate import text
@@ -13,6 +14,8 @@ from curate import text
 WORDS = 3
 # Up to this many words it is faster to search the prompt for each run than to cut it into runs.
 FEW = 32
+# Rows whose prompts are looked at together: some megabytes.
+ROWS = 1000
 _SCHEMA = {"share": pl.Float64, "longest": pl.UInt32, "same": pl.Boolean}
 
 
@@ -32,30 +35,49 @@ def echo(rows: pl.DataFrame) -> pl.DataFrame:
         same (bool): response and prompt are equal after NFKC, casefold and collapsing of blanks; null where a text
             is null.
     """
-    pairs = zip(rows.get_column("prompt"), rows.get_column("response"), strict=True)
-    measured = [_copied(prompt, response) for prompt, response in pairs]
+    measured = []
+    for part in rows.select("prompt", "response").iter_slices(ROWS):
+        sources = _joined_words(part["prompt"])
+        measured += [_copied(*row) for row in zip(part["prompt"], sources, part["response"], strict=True)]
     return pl.DataFrame(measured, schema=_SCHEMA, orient="row")
 
 
-def _copied(prompt: str | None, response: str | None) -> tuple[float | None, int | None, bool | None]:
-    """Return the three signals of one row."""
+def _joined_words(texts: pl.Series) -> list[str]:
+    """Return the words of each text with one blank before, between and after them: a run of words is a substring."""
+    spaced = (b" %b " % text.spaced_words(value or "") for value in texts)
+    signs = np.frombuffer(b"\n".join(spaced), dtype=np.uint8)
+    kept = signs != ord(" ")
+    kept[1:] |= kept[:-1]
+    kept[:1] = True
+    joined: bytes = signs[kept].tobytes()
+    return joined.decode().split("\n")
+
+
+def _copied(prompt: str | None, source: str, response: str | None) -> tuple[float | None, int | None, bool | None]:
+    """Return the three signals of one row; `source` has the words of the prompt, joined."""
     if prompt is None or response is None:
         return None, None, None
-    copy, source = text.words(response), text.joined_words(prompt)
+    copy = text.words(response)
+    whole = " ".join(copy)
     # Equal texts have equal words, which is cheaper to see.
-    same = source.strip() == " ".join(copy) and text.normalise(prompt) == text.normalise(response)
+    same = source.strip() == whole and text.normalise(prompt) == text.normalise(response)
     if not copy:
         return None, 0, same
-    found = _found(copy, source, size=min(WORDS, len(copy)))
-    return sum(found) / len(found), _longest(copy, source, found), same
+    if f" {whole} " in source:
+        return 1.0, len(copy), same
+    found = list(_shared(copy, source, size=min(WORDS, len(copy))))
+    return found.count(True) / len(found), _longest(copy, source, found), same
 
 
-def _found(copy: Sequence[str], source: str, *, size: int) -> list[bool]:
+def _shared(copy: Sequence[str], source: str, *, size: int) -> Iterator[bool]:
     """Tell for each run of `size` words of the copy whether the source has it."""
     if len(copy) <= FEW:
-        return [f" {' '.join(copy[i : i + size])} " in source for i in range(len(copy) - size + 1)]
-    known = set(text.ngrams(source.split(), size))
-    return [run in known for run in text.ngrams(copy, size)]
+        return (f" {' '.join(copy[i : i + size])} " in source for i in range(len(copy) - size + 1))
+    return map(set(_runs(source.split(), size)).__contains__, _runs(copy, size))
+
+
+def _runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(size)), strict=False)
 
 
 def _longest(copy: Sequence[str], source: str, found: Sequence[bool]) -> int:
@@ -67,8 +89,8 @@ def _longest(copy: Sequence[str], source: str, found: Sequence[bool]) -> int:
         found: which runs of up to `WORDS` words of the copy the source has.
     """
     size = min(WORDS, len(copy))
-    if not any(found):
-        return next((n for n in range(size - 1, 0, -1) if any(_found(copy, source, size=n))), 0)
+    if True not in found:
+        return next((n for n in range(size - 1, 0, -1) if any(_shared(copy, source, size=n))), 0)
     # A shared run of n words shows as n - 2 shared runs of three, one after the other. So none is longer than the
     # longest such series, and mostly the source has the words of that in one piece.
     series, start = 0, 0

@@ -52,7 +52,8 @@ def leak(
     items = _items(heldout, column)
     distinct = texts.drop_nulls().unique(maintain_order=True)  # renderings of one record share their content
     candidates = _candidates(distinct.to_list(), items["text"].to_list(), n=n, whole=whole)
-    best = _best(candidates).select("row", "share", "words", match=items["id"].gather(_best(candidates)["item"]))
+    best = _best(candidates)
+    best = best.select("row", "share", "words", match=items["id"].gather(best["item"]))
     numbered = pl.DataFrame({"text": distinct}).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     found = numbered.join(best, on="row", how="left").drop("row")
     joined = pl.DataFrame({"text": texts}).join(found, on="text", how="left", maintain_order="left")

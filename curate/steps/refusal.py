@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -15,7 +14,6 @@ SENTENCES = 2
 # Characters looked at from either end: two long sentences, so that a book-length answer costs no more than a short one.
 REACH = 600
 REFUSAL, OPENING, CLOSING = "refusal", "opening", "closing"
-_BLANKS = re.compile(r"\s+")
 _SCHEMA = {"refused": pl.Boolean, "boilerplate": pl.Boolean, "matched": pl.String}
 
 
@@ -45,14 +43,20 @@ def _verdict(value: str | None, patterns: Sequence[Pattern]) -> tuple[bool | Non
     """Return the three signals of one text."""
     if value is None:
         return None, None, None
-    found = {kind: _first(value, patterns, kind=kind) for kind in (REFUSAL, OPENING, CLOSING)}
+    value = value.strip()
+    first = _sentences(value[:REACH])
+    last = first if len(value) <= REACH else _sentences(value[-REACH:])
+    near = {REFUSAL: first[:SENTENCES], OPENING: first[:SENTENCES], CLOSING: last[-SENTENCES:]}
+    found = {kind: _matching(parts, patterns, kind=kind) for kind, parts in near.items()}
     matched = next((name for name in found.values() if name), None)
     return found[REFUSAL] is not None, bool(found[OPENING] or found[CLOSING]), matched
 
 
-def _first(value: str, patterns: Sequence[Pattern], *, kind: str) -> str | None:
-    """Return the id of the first pattern of a kind that matches where that kind is looked for."""
-    part = value.strip()[-REACH:] if kind == CLOSING else value.strip()[:REACH]
-    plain = [_BLANKS.sub(" ", sentence).replace("’", "'") for sentence in text.sentences(part)]
-    near = plain[-SENTENCES:] if kind == CLOSING else plain[:SENTENCES]
-    return next((p.id for p in patterns if p.kind == kind and any(p.regex.search(s) for s in near)), None)
+def _sentences(value: str) -> list[str]:
+    """Return sentences as patterns are written: single blanks, straight apostrophes."""
+    return [" ".join(sentence.split()).replace("’", "'") for sentence in text.sentences(value)]
+
+
+def _matching(sentences: Sequence[str], patterns: Sequence[Pattern], *, kind: str) -> str | None:
+    """Return the id of the first pattern of a kind that matches one of the sentences."""
+    return next((p.id for p in patterns if p.kind == kind and any(map(p.regex.search, sentences))), None)

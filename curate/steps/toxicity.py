@@ -44,11 +44,10 @@ def toxicity(rows: pl.DataFrame, *, column: str = "response", lexicon: Path | No
     matchers = [terms.matcher(words, category) for category in CATEGORIES]
     exempt, counter = terms.matcher(words, "exempt"), terms.matcher(words, "counter")
     folded = terms.judged(rows, column=column, language=words.language)
-    some = [matcher.among(folded).fill_null(False) for matcher in matchers]
     found: list[list[Hit]] = [[] for _ in range(len(folded))]
-    for matcher, wanted in zip(matchers, some, strict=True):
-        for place in wanted.arg_true():
-            found[place].extend(matcher.find(folded[place]))
+    for matcher in matchers:
+        for place, hits in enumerate(matcher.hits(folded)):
+            found[place].extend(hits)
     measured = [
         (None, None, None) if value is None else _worst(value, hits, exempt=exempt, counter=counter)
         for value, hits in zip(folded, found, strict=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +25,22 @@ from curate import text
 )
 def test_words_are_casefolded_and_split_unspaced_scripts(given_text: str, expected: list[str]) -> None:
     assert text.words(given_text) == expected
+
+
+@given(st.text() | st.text(alphabet="aB_9 -.\n\u0301é\u00adſİµ½’“…ΣсЖ日ก\u0e31ｱ\u1100\u1161\x1c\x85\u2028"))
+def test_words_are_the_word_characters_between_others(given_text: str) -> None:
+    """The definition, without the byte table."""
+    folded = unicodedata.normalize("NFKC", given_text).casefold()
+    unspaced = rf"[{text.UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
+    assert text.words(given_text) == re.findall(rf"{unspaced}|[^\W{text.UNSPACED}]+", folded)
+
+
+def test_every_character_is_the_same_part_of_a_word_as_in_the_definition() -> None:
+    signs = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    for start in range(0, len(signs), 50):
+        value = " ".join(f"{sign} a{sign}b" for sign in signs[start : start + 50])
+        folded = unicodedata.normalize("NFKC", value).casefold()
+        assert text.words(value) == text._WORD.findall(folded), start
 
 
 def test_tokens_keep_what_stands_between_blanks() -> None:

@@ -49,8 +49,23 @@ def test_without_one_of_the_texts_there_is_no_verdict() -> None:
     assert measured(None, "a") == measured("a", None) == (None, None, None)
 
 
-@given(*[st.lists(st.sampled_from("abcd"), min_size=1, max_size=30)] * 2)
+# Longer and shorter than `FEW`, the number of words where another way is taken.
+@given(*[st.lists(st.sampled_from(["a", "ab", "b", "é", "日"]), min_size=1, max_size=60)] * 2)
 @settings(deadline=None)
-def test_longest_run_agrees_with_difflib(source: list[str], copy: list[str]) -> None:
-    match = SequenceMatcher(None, source, copy, autojunk=False).find_longest_match()
-    assert measured(" ".join(source), " ".join(copy))[1] == match.size
+def test_share_and_longest_run_agree_with_a_plain_count(source: list[str], copy: list[str]) -> None:
+    share, longest, _ = measured(", ".join(source), " ".join(copy))
+    size = min(3, len(copy))
+    runs = [copy[i : i + size] for i in range(len(copy) - size + 1)]
+    known = [source[i : i + size] for i in range(len(source) - size + 1)]
+    assert share == sum(run in known for run in runs) / len(runs)
+    assert longest == SequenceMatcher(None, source, copy, autojunk=False).find_longest_match().size
+
+
+def test_two_copies_that_overlap_in_the_response_are_not_one() -> None:
+    # "one two three" and "two three four" are both there, "one two three four" is not.
+    assert measured("one two three, two three four", "one two three four") == (1.0, 3, False)
+
+
+def test_each_row_has_its_own_prompt() -> None:
+    frame = pl.DataFrame({"prompt": ["red fox", None, "", "red\nfox"], "response": ["fox", "fox", "fox", "red fox"]})
+    assert echo(frame)["longest"].to_list() == [1, None, 0, 2]

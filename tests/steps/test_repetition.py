@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from curate import text
 from curate.steps.repetition import repetition
@@ -62,7 +63,11 @@ def test_a_text_without_words_has_no_word_shares() -> None:
     assert set(measured("").values()) == {None}
 
 
-@given(st.lists(st.sampled_from(["a", "bb", "ccc"]), min_size=1, max_size=40))
+# Words of up to 8, of up to 16 and of more bytes are told apart in different ways.
+WORDS = ["a", "bb", "cccccccc", "cccccccd", "x" * 12, "x" * 11 + "y", "ж" * 9, "z" * 17, "z" * 16 + "y"]
+
+
+@given(st.lists(st.sampled_from(WORDS[:3]) | st.sampled_from(WORDS), min_size=1, max_size=40))
 @settings(deadline=None)
 def test_ngram_shares_agree_with_a_plain_count(words: list[str]) -> None:
     """The same definitions without the shortcut from one length to the next."""
@@ -78,3 +83,20 @@ def test_ngram_shares_agree_with_a_plain_count(words: list[str]) -> None:
         covered = [{i + k for i in starts for k in range(n)} for starts in marks]
         share = max((sum(len(words[i]) for i in places) for places in covered), default=0) / whole
         assert found[f"top_{n}gram_share" if n <= 4 else f"duplicate_{n}gram_share"] == pytest.approx(share)
+
+
+def test_texts_do_not_repeat_each_other() -> None:
+    value = "one two three four five six"
+    assert repetition(pl.DataFrame({"response": [value, None, value, ""]}))["duplicate_5gram_share"].to_list() == [
+        0.0,
+        None,
+        0.0,
+        None,
+    ]
+
+
+def test_blocks_of_texts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"response": ["a b a b c", "", "ж ж ж", None, "x y z " * 30, "a b a b"] * 5})
+    whole = repetition(frame)
+    monkeypatch.setattr("curate.steps.repetition.BLOCK", 7)
+    assert_frame_equal(repetition(frame), whole, check_exact=True)
