@@ -48,6 +48,8 @@ def leak(
         raise UserError("leak", f"column = '{column}' is not in held-out rows", suggest(column, schema.TEXT_COLUMNS))
     if n < 1:
         raise UserError("leak", f"n = {n} is not positive", "8 is the default")
+    if whole < 0:
+        raise UserError("leak", f"whole = {whole} is negative", "4 is the default")
     texts = schema.column_text(rows, column)
     items = _items(heldout, column)
     distinct = texts.drop_nulls().unique(maintain_order=True)  # renderings of one record share their content

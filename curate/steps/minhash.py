@@ -21,6 +21,8 @@ SCHEME, SEED = "affine32", 1
 # Shingles signed at a time: 256 KiB per array stay in the cache of a core.
 _BLOCK = 1 << 16
 _Signatures = npt.NDArray[np.uint32]
+# Longest signature: 4,096 values estimate a similarity within 0.008, and every candidate is verified exactly anyway.
+PERMUTATIONS = 4096
 
 
 def state(
@@ -41,8 +43,9 @@ def state(
         Per column k of `on`: hashes_k (list[u64], distinct, ascending; null where the text is null; two different
         shingles share a hash with probability 2**-64), signature_k (array of u32), words_k (u32).
     """
-    if shingle < 1 or permutations < 1:
-        raise UserError("minhash", "shingle and permutations must be at least 1", "leave them out for 3 and 128")
+    if shingle < 1 or not 1 <= permutations <= PERMUTATIONS:
+        what = f"shingle must be at least 1 and permutations lie in 1 to {PERMUTATIONS:,}"
+        raise UserError("minhash", what, "leave them out for 3 and 128")
     found: dict[str, pl.Series] = {}
     for number, column in enumerate(stars.columns(on)):
         texts = schema.column_text(rows, column)
