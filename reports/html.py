@@ -23,12 +23,16 @@ def render(facts: Mapping[str, Any]) -> str:
         facts: what `reports.quality.facts` returns, or report.json read back.
     """
     environment = _environment()
-    script = (ASSETS / "report.js").read_text(encoding="utf-8")
-    style = (ASSETS / "report.css").read_text(encoding="utf-8")
+    script, style = _assets("js"), _assets("css")
     allowed = "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2")
     # Only our own assets pass unescaped.
     return page.render(f=facts, script=Markup(script), style=Markup(style), allowed=allowed)
+
+
+def _assets(ending: str) -> str:
+    """Return all our scripts or style sheets as one, in order of their names."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob(f"*.{ending}")))
 
 
 def _environment() -> jinja2.Environment:

@@ -12,20 +12,30 @@ from reports import shown
 from reports.alert import victim
 from reports.alerts import alerts
 from reports.composition import composition
+from reports.contamination import contamination
+from reports.diversity import diversity
 from reports.duplicates import duplicates
+from reports.embedding_map import embedding_map
 from reports.examples import ids_in, mark_differences, texts
+from reports.fairness import fairness
 from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.lengths import lengths
+from reports.masks import masks
 from reports.measures import glossary, measures
+from reports.phrasing import phrasing
 from reports.provenance import provenance, timing
+from reports.repairs import repairs
+from reports.reviews import reviews
 from reports.rules import rules
 from reports.safety import safety
+from reports.sample import sample
+from reports.text_quality import text_quality
 from reports.view import open_view
 from reports.worth import worth
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
@@ -52,6 +62,17 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
         "safety": safety(view),
         "sources": sources(view),
         "rejects": rejects(view),
+        "phrasing": phrasing(view),
+        "diversity": diversity(view),
+        "embedding_map": embedding_map(view),
+        "text_quality": text_quality(view),
+        "repairs": repairs(view),
+        "fairness": fairness(view),
+        "contamination": contamination(view),
+        "masks": masks(view),
+        "reviews": reviews(view),
+        "sample": sample(view),
+        "ablation": {"skipped": "no rule of this run was put on trial"},
         "measures": measures(view),
         "timing": timing(view),
         "provenance": provenance(view),
