@@ -41,7 +41,7 @@ def build_rows(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(filled, schema=schema.ROW).sort("id")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rows() -> Callable[..., pl.DataFrame]:
     """Give tests the row builder."""
     return build_rows
