@@ -13,7 +13,9 @@ SEVERITIES = ("critical", "warning", "note")
 FEW = 5
 
 
-def alert(severity: str, text: str, command: str, *, of: tuple[int, int], section: str) -> dict[str, Any]:
+def alert(
+    severity: str, text: str, command: str, *, of: tuple[int, int], section: str, unit: str = "row"
+) -> dict[str, Any]:
     """Return an alert.
 
     Args:
@@ -22,6 +24,7 @@ def alert(severity: str, text: str, command: str, *, of: tuple[int, int], sectio
         command: what to type to see more.
         of: how many rows (or records, gates, rules), of how many.
         section: part of the page that tells more.
+        unit: what is counted, in the singular.
     """
     count, whole = of
     return {
@@ -29,10 +32,17 @@ def alert(severity: str, text: str, command: str, *, of: tuple[int, int], sectio
         "text": text,
         "count": count,
         "of": whole,
+        "unit": unit,
         "weight": round(count / whole, 6) if whole else 0.0,
         "command": command,
         "section": section,
     }
+
+
+def group(column: str, value: str | None) -> str:
+    """Return a group of rows in words, among them the rows that name no source, task or licence."""
+    noun = "task family" if column == "task" else column
+    return f"the rows without a {noun}" if value is None else f"{noun} {value}"
 
 
 def explain(facts: Facts, row: str | None) -> str:

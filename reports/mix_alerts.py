@@ -6,26 +6,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import shown
-from reports.alert import FEW, Facts, alert, explain, look, rerun
+from reports.alert import FEW, Facts, alert, explain, group, look, rerun
 
 SKEWED = 0.5  # more than half of the mix in one task or source: the others are seasoning
 WIPED = 0.8  # a label that loses four of five rows while its source keeps most is a bias of a rule
 LARGE_CLUSTER = 10  # so many copies of one text point at a template, a footer or a crawl that ran twice
 LONG = 2048  # a window that small models are commonly tuned with
+NAMED = 3  # names in one sentence
 
 
 def _labels(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the sources that hold or are left with a single label."""
+    single = [one for one in facts["labels"]["sources"] if one["distinct"] == 1 and one["rows"] >= FEW]
+    if single:
+        named = [f"{one['source']} (“{shown.clipped(one['labels'][0]['label'], 40)}”)" for one in single]
+        listed = ", ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")
+        have = shown.verb(len(single), "sources have", "source has")
+        text = f"{len(single)} {have} a single label, so there is nothing to tell apart: {listed}."
+        rows = sum(one["rows"] for one in single)
+        command = explain(facts, single[0]["labels"][0]["example"])
+        yield alert("warning", text, command, of=(rows, facts["headline"]["rows"]), section="labels")
     for source in facts["labels"]["sources"]:
-        name, first = source["source"], source["labels"][0]
-        if source["distinct"] == 1 and source["rows"] >= FEW:
-            text = f"Source {name} has one label only, “{shown.clipped(first['label'], 40)}”: nothing to tell apart."
-        elif source["kept_distinct"] == 1 and source["kept"] >= FEW:
-            text = f"Source {name} is left with one of its {source['distinct']} labels."
-        else:
-            continue
-        of = (source["rows"], source["rows"])
-        yield alert("warning", text, explain(facts, first["example"]), of=of, section="labels")
+        if source["distinct"] > 1 and source["kept_distinct"] == 1 and source["kept"] >= FEW:
+            text = f"Source {source['source']} had {source['distinct']} labels, and is left with one of them."
+            command = explain(facts, source["labels"][0]["example"])
+            yield alert("warning", text, command, of=(source["rows"], source["rows"]), section="labels")
 
 
 def _wiped(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -37,7 +42,9 @@ def _wiped(facts: Facts) -> Iterator[dict[str, Any]]:
             if lost >= max(FEW, WIPED * label["rows"]) and stays >= SKEWED and source["kept_distinct"] > 1:
                 share, usual = shown.share(lost / label["rows"]), shown.share(1 - stays)
                 name = shown.clipped(label["label"], 40)
-                text = f"Label “{name}” of {source['source']} loses {share} of its rows, its source {usual}."
+                text = (
+                    f"Label “{name}” of source {source['source']} loses {share} of its rows, the whole source {usual}."
+                )
                 of = (lost, label["rows"])
                 yield alert("warning", text, explain(facts, label["example"]), of=of, section="labels")
 
@@ -49,9 +56,10 @@ def _balance(facts: Facts) -> Iterator[dict[str, Any]]:
             continue
         top = table["values"][0]
         if top["mix_share"] > SKEWED:
-            text = f"The mix is mostly one {table['column']}: {top['value']} is {shown.share(top['mix_share'])} of it."
-            command = explain(facts, None)
-            if table["column"] == "source":
+            name, share = group(table["column"], top["value"]), shown.share(top["mix_share"])
+            text = f"The mix is out of balance: {name} {shown.verb(top['value'] is None, 'is', 'are')} {share} of it."
+            command = shown.command("curate", "steps", "balance")  # what would cap it
+            if table["column"] == "source" and top["value"] is not None:
                 command = rerun(facts, "--set", f"sources.{top['value']}.limit={max(1, top['kept'] // 2)}")
             of = (top["in_mix"], facts["headline"]["mix_rows"])
             yield alert("warning", text, command, of=of, section="composition")
@@ -62,8 +70,12 @@ def _licences(facts: Facts) -> Iterator[dict[str, Any]]:
     tables = [table for table in facts["composition"]["tables"] if table["column"] == "license"]
     unnamed = sum(value["kept"] for table in tables for value in table["values"] if value["value"] is None)
     if unnamed:
-        text = f"{shown.plural(unnamed, 'kept row')} {shown.verb(unnamed, 'come', 'comes')} without a licence."
-        of = (unnamed, facts["headline"]["kept"])
+        kept = facts["headline"]["kept"]
+        rows = "None of the kept rows names" if unnamed == kept else f"{shown.plural(unnamed, 'kept row')} name"
+        rows += "s" if unnamed == 1 < kept else ""
+        no = "a licence" if unnamed == kept else "no licence"
+        text = f"{rows} {no}: say under which the data may be used before you share the mix."
+        of = (unnamed, kept)
         yield alert("note", text, look(facts, "README.md"), of=of, section="composition")
 
 
@@ -73,19 +85,19 @@ def _duplicates(facts: Facts) -> Iterator[dict[str, Any]]:
     for step in facts["duplicates"]["steps"]:
         if not step["copies"]:
             continue
-        largest = step["largest"][0]
+        largest, name = step["largest"][0], step["name"]
         if step["largest_size"] >= LARGE_CLUSTER:
-            text = f"The largest cluster of {step['name']} has {shown.count(step['largest_size'])} rows."
+            text = f"The largest group of copies that {name} found holds {shown.count(step['largest_size'])} rows."
             command, of = explain(facts, largest["keeper"]["row"]), (step["largest_size"], head["rows"])
             yield alert("note", text, command, of=of, section="duplicates")
         if step["lost"]:
-            clusters = shown.plural(step["lost"], "cluster")
-            text = f"{clusters} of {step['name']} left nothing: a later stage dropped what was to stay."
+            have = shown.verb(step["lost"], "groups of copies have", "group of copies has")
+            text = f"{shown.count(step['lost'])} {have} no row in the mix: {name} kept one of each, a later rule dropped it."
             command, of = explain(facts, largest["keeper"]["row"]), (step["lost"], step["clusters"])
-            yield alert("warning", text, command, of=of, section="duplicates")
+            yield alert("note", text, command, of=of, section="duplicates", unit="group")
         if step["kept_copies"]:
-            noun = shown.verb(step["kept_copies"], "copies", "copy")
-            text = f"{shown.count(step['kept_copies'])} {noun} found by {step['name']} stayed in the mix."
+            rows = shown.verb(step["kept_copies"], "kept rows are copies", "kept row is a copy")
+            text = f"{shown.count(step['kept_copies'])} {rows} of another row, found by {name}."
             command, of = explain(facts, largest["copies"][0]["row"]), (step["kept_copies"], head["kept"])
             yield alert("warning", text, command, of=of, section="duplicates")
 
@@ -95,9 +107,10 @@ def _conflicts(facts: Facts) -> Iterator[dict[str, Any]]:
     for conflict in facts["duplicates"]["conflicts"]:
         if conflict["rows"]:
             kept = conflict["kept"]
-            fate = f"{shown.count(kept)} of them stayed" if kept else "none of them stayed"
-            rows = shown.plural(conflict["rows"], "row")
-            text = f"{rows} with a question that is answered otherwise elsewhere; {fate}."
+            stay = "all of them stay" if kept == conflict["rows"] else f"{shown.count(kept)} of them stay"
+            rows = shown.verb(conflict["rows"], "rows answer", "row answers")
+            fate = f"{stay} in the mix" if kept else "none of them stays in the mix"
+            text = f"{shown.count(conflict['rows'])} {rows} a question that another row answers differently; {fate}."
             example = conflict["examples"][0]["list"][0]["row"] if conflict["examples"] else None
             of = (conflict["rows"], facts["headline"]["rows"])
             yield alert("warning" if kept else "note", text, explain(facts, example), of=of, section="duplicates")
@@ -112,12 +125,13 @@ def _safety(facts: Facts) -> Iterator[dict[str, Any]]:
         text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'hold', 'holds')} personal data: {kinds}."
         yield alert("warning", text, explain(facts, personal.get("row")), of=(rows, kept), section="safety")
     if rows := toxic.get("kept"):
-        text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'score', 'scores')} as toxic."
+        text = (
+            f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'look', 'looks')} abusive: toxicity.score 0.5 or more."
+        )
         yield alert("warning", text, explain(facts, toxic.get("row")), of=(rows, kept), section="safety")
     if rows := language.get("kept"):
-        text = (
-            f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'look', 'looks')} like another language than declared."
-        )
+        seem = shown.verb(rows, "seem", "seems")
+        text = f"{shown.plural(rows, 'kept row')} {seem} to be in another language than declared."
         example = language["examples"][0]["row"]
         yield alert("note", text, explain(facts, example), of=(rows, kept), section="safety")
 
@@ -128,10 +142,11 @@ def _lengths(facts: Facts) -> Iterator[dict[str, Any]]:
     if rows := lengths["blank"]["rows"]:
         text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'have', 'has')} an empty response."
         yield alert("warning", text, explain(facts, lengths["blank"].get("row")), of=(rows, kept), section="lengths")
-    window = next(window for window in lengths["windows"] if window["tokens"] == LONG)
-    if rows := kept - window["fits"]:
+    fits = next(window["fits"] for window in lengths["windows"] if window["tokens"] == LONG)
+    if rows := kept - fits:
         are = shown.verb(rows, "are", "is")
-        text = f"{shown.plural(rows, 'kept row')} {are} longer than about {shown.count(LONG)} tokens, and cut there."
+        window = f"about {shown.count(LONG)} tokens, where many trainers cut"
+        text = f"{shown.plural(rows, 'kept row')} {are} longer than {window}."
         yield alert("note", text, explain(facts, lengths["longest"].get("row")), of=(rows, kept), section="lengths")
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import shown
-from reports.alert import FEW, Facts, alert, victim
+from reports.alert import FEW, Facts, alert, group, victim
 
 HEAVY = 0.2  # a rule that takes more than a fifth of a group changes what the group is, not only its quality
 UNKNOWN = 0.1  # a rule that has no verdict on a tenth of its rows guards less than it seems to
 NAMED = 3  # rules named in one sentence
+CAPS = ("balance", "diversity")  # steps that rank the rows of a group, for a rule that caps it
 
 
 def _heavy(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -22,30 +23,45 @@ def _heavy(facts: Facts) -> Iterator[dict[str, Any]]:
             continue
         column, worst = max(heavy, key=lambda item: (item[1]["share"], item[1]["failed"], item[0]))
         others = sum(1 for other, _ in heavy if other == column) - 1
-        noun = f"other {column}" + ("s" if others > 1 else "")
-        more = f", and more than {shown.share(HEAVY)} of {others} {noun}" if others else ""
-        text = f"Rule {rule['id']} takes {shown.share(worst['share'])} of {column} {worst['value']}{more}."
+        noun = "task" if column == "task" else "source"
+        more = f", and more than {shown.share(HEAVY)} of {shown.plural(others, f'other {noun}')}" if others else ""
+        whole = worst["rows"] == rule["evaluated"] and not rule["where"]
+        name = "all rows that reach it" if whole else group(column, worst["value"])
+        text = f"Rule {rule['id']} drops {shown.share(worst['share'])} of {name}{more}."
         of = (worst["failed"], worst["rows"])
-        yield alert("warning", text, victim(facts, rule["id"]), of=of, section="rules")
+        # A rule that balances takes most from the largest: that is what it is for.
+        severity = "note" if rule["step"] in CAPS else "warning"
+        yield alert(severity, text, victim(facts, rule["id"]), of=of, section="rules")
 
 
 def _unknown(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the rules that know little."""
     for rule in facts["rules"]["list"]:
         if rule["unknown_share"] > UNKNOWN:
-            text = f"Rule {rule['id']} has no verdict on {shown.share(rule['unknown_share'])} of its rows; they stay."
+            share = shown.share(rule["unknown_share"])
+            text = f"Rule {rule['id']} cannot judge {share} of the rows that reach it; they stay."
             command = shown.command("curate", "steps", rule["step"])
             yield alert("warning", text, command, of=(rule["unknown"], rule["evaluated"]), section="rules")
 
 
 def _flags(facts: Facts) -> Iterator[dict[str, Any]]:
-    """Name the rules that flag rows."""
+    """Name the rules that flag rows, but for those whose finding has an alert of its own."""
+    told = _told(facts)
     for rule in facts["rules"]["list"]:
-        if rule["flag"] and rule["failed"]:
-            flags = shown.verb(rule["failed"], "rows", "row")
-            text = f"{shown.count(rule['failed'])} {flags} flagged by {rule['id']}: {rule['why']}."
+        if rule["flag"] and rule["failed"] and rule["signal"].split(".")[0] not in told:
+            rows = shown.verb(rule["failed"], "rows are", "row is")
+            text = f"{shown.count(rule['failed'])} {rows} flagged by {rule['id']}: {rule['why']}."
             of = (rule["failed"], rule["evaluated"])
             yield alert("note", text, victim(facts, rule["id"]), of=of, section="rules")
+
+
+def _told(facts: Facts) -> set[str]:
+    """Return the steps whose findings in the mix `mix_alerts` tells."""
+    duplicates, safety = facts["duplicates"], facts["safety"]
+    found = {step["name"] for step in duplicates["steps"] if step["kept_copies"]}
+    found |= {conflict["name"] for conflict in duplicates["conflicts"] if conflict["rows"]}
+    found |= {"pii"} if safety["personal"].get("kept") else set()
+    return found | ({"toxicity"} if safety["toxicity"].get("kept") else set())
 
 
 def _idle(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -54,9 +70,10 @@ def _idle(facts: Facts) -> Iterator[dict[str, Any]]:
     if idle:
         step = next(rule["step"] for rule in facts["rules"]["list"] if not rule["failed"])
         named = ", ".join(idle[:NAMED]) + (f" and {len(idle) - NAMED} more" if len(idle) > NAMED else "")
-        text = f"{shown.plural(len(idle), 'rule')} hit nothing: {named}."
+        either = "Either the data is clean there, or the bounds are too loose"
+        text = f"{shown.plural(len(idle), 'rule')} found nothing: {named}. {either}."
         of = (len(idle), len(facts["rules"]["list"]))
-        yield alert("note", text, shown.command("curate", "steps", step), of=of, section="rules")
+        yield alert("note", text, shown.command("curate", "steps", step), of=of, section="rules", unit="rule")
 
 
 CHECKS = (_heavy, _unknown, _flags, _idle)
