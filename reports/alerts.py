@@ -35,7 +35,7 @@ def _weight(facts: Facts, one: Facts) -> float:
         return 0.0
     # Who may use the data is a fact about all of it, not a fault of its rows: one calm line after the faults.
     harm = 0.0 if one["section"] == "composition" and one["severity"] == "note" else HARM.get(one["section"], 1.0)
-    return round(harm * one["count"] / max(1, facts["headline"]["rows"]), 6)
+    return round(harm * int(one["count"]) / max(1, int(facts["headline"]["rows"])), 6)
 
 
 def _state(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -67,9 +67,7 @@ def _sources(facts: Facts) -> Iterator[dict[str, Any]]:
         if not group["kept"]:
             stage = max(group["lost"].items(), key=lambda item: (item[1], item[0]))[0]
             rows = shown.plural(group["rows"], "row")
-            text = (
-                f"Nothing is left of source {group['value']}: all {rows} were dropped, most of them in stage {stage}."
-            )
+            text = f"Nothing is left of source {group['value']}: all {rows} were dropped, most of them in {stage}."
             rules = [rule for rule in facts["rules"]["list"] if rule["stage"] == stage and not rule["flag"]]
             worst = max(rules, key=lambda rule: (_hits(rule, group["value"]), rule["id"]))
             of = (group["rows"], group["rows"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +36,37 @@ def _assets(ending: str) -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob(f"*.{ending}")))
 
 
+def _rows_to_search(facts: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the rows of the page as lists, in the order that `sample.js` reads."""
+    return [
+        [
+            row,
+            *(shown_row[name] for name in ("source", "task", "template", "kept", "dropped_by", "flagged_by")),
+            *(shown_row["prompt"], shown_row["response"], shown_row["left_out"]["response"], shown_row["masked"]),
+        ]
+        for row, shown_row in facts["rows"].items()
+    ]
+
+
+def _island(data: Any) -> Markup:
+    """Return data as JSON for a script element that is read, never run.
+
+    `<` could end the element, so signs of markup are written as escapes; hidden characters are spelled out as
+    everywhere on the page.
+    """
+    text = json.dumps(_seen(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _seen(data: Any) -> Any:
+    """Return the data with the hidden characters of every text spelled out, those of keys too."""
+    if isinstance(data, Mapping):
+        return {shown.visible(str(key)): _seen(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_seen(value) for value in data]
+    return shown.visible(data) if isinstance(data, str) else data
+
+
 def _environment() -> jinja2.Environment:
     """Return an environment that escapes everything and makes control characters visible in all it prints."""
     environment = jinja2.Environment(
@@ -56,6 +88,8 @@ def _environment() -> jinja2.Environment:
         "anchor": _anchor,
     }
     environment.globals |= {
+        "island": _island,
+        "rows_to_search": _rows_to_search,
         "histogram": _histogram,
         "classes": _classes,
         "quote": shown.command,
@@ -86,8 +120,8 @@ def _width(part: float | None, whole: float | None = 1) -> str:
 
 
 def _heat(part: float, whole: float) -> str:
-    """Return how deep a cell is shaded, from 0 to 100 per cent, on a square-root scale so that few still show."""
-    return f"{(part / whole) ** 0.5 * 85:.0f}%" if whole and part else "0%"
+    """Return how deep a cell is shaded, on a square-root scale so that few still show; a number stands out on half."""
+    return f"{(part / whole) ** 0.5 * 50:.0f}%" if whole and part else "0%"
 
 
 def _anchor(text: str) -> str:

@@ -92,7 +92,7 @@ def _duplicates(facts: Facts) -> Iterator[dict[str, Any]]:
             yield alert("note", text, command, of=of, section="duplicates")
         if step["lost"]:
             have = shown.verb(step["lost"], "groups of copies have", "group of copies has")
-            text = f"{shown.count(step['lost'])} {have} no row in the mix: {name} kept one of each, a later rule dropped it."
+            text = f"{shown.count(step['lost'])} {have} no row left: what {name} kept, a later rule dropped."
             command, of = explain(facts, largest["keeper"]["row"]), (step["lost"], step["clusters"])
             yield alert("note", text, command, of=of, section="duplicates", unit="group")
         if step["kept_copies"]:

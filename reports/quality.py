@@ -11,6 +11,7 @@ from curate.rundir import RunDir, write_json, write_text
 from reports import shown
 from reports.alert import victim
 from reports.alerts import alerts
+from reports.answers import answers
 from reports.composition import composition
 from reports.contamination import contamination
 from reports.diversity import diversity
@@ -80,6 +81,7 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
     }
     found["worth"] = worth(view, found)
     found["alerts"] = alerts(found)
+    found["answers"] = answers(found)
     found["next"] = following(found)
     found["rows"] = texts(view, ids_in(found), contents=ids_in(found["duplicates"]))
     mark_differences(found["duplicates"], found["rows"])

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from reports import shown
-from reports.view import View
+from reports.view import View, draw
 
 COUNT = 10
 # Signals whose highest value in the mix is worth a look.
@@ -23,17 +23,21 @@ def worth(view: View, facts: Mapping[str, Any]) -> dict[str, Any]:
         facts: the sections on rules and duplicates.
     """
     lists = [list(_doubtful(facts)), list(_near(facts, "closest_failed")), list(_near(facts, "closest_passed"))]
-    lists += [list(_extremes(view)), list(_victims(facts))]
+    lists += [list(_extremes(view)), list(_victims(facts, 0))]
     found: dict[str, dict[str, str]] = {}
     for turn in range(max(map(len, lists), default=0)):
         for candidates in lists:
             if turn < len(candidates) and len(found) < COUNT:
                 row, reason = candidates[turn]
                 found.setdefault(row, {"row": row, "reason": reason})
+    for row, reason in (*_victims(facts, 1), *_chance(view)):  # few rules and no copies: more of what is left
+        if len(found) < COUNT:
+            found.setdefault(row, {"row": row, "reason": reason})
     return {
         "method": (
             "in turn: least similar copies, the dropped and the kept rows closest to each rule's bound, "
-            "highest scores and longest or shortest responses among the kept, victims drawn by chance"
+            "highest scores and longest or shortest responses among the kept, victims of each rule drawn by chance; "
+            "should these be fewer than ten, more victims, then rows drawn by chance"
         ),
         "list": list(found.values()),
     }
@@ -49,20 +53,34 @@ def _doubtful(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _near(facts: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
-    """Yield the row closest to the bound of each rule, the rules that drop most first."""
+    """Yield the row closest to the bound of each rule, the rules that drop most first.
+
+    A rank is no measure of a row: the last one inside a cap is no more doubtful than the first one outside.
+    """
     said = "only just dropped by" if side == "closest_failed" else "only just passed"
     for rule in sorted(facts["rules"]["list"], key=lambda rule: (-rule["failed"], rule["id"])):
+        if rule["signal"].endswith(".rank"):
+            continue
         if rule["failed"] or side == "closest_passed":
             for example in rule["examples"].get(side, [])[:1]:
                 fate = said.replace("dropped", "flagged") if rule["flag"] else said
-                yield example["row"], f"{fate} {rule['id']}: {rule['signal']} is {example['value']}"
+                yield example["row"], f"{fate} {rule['id']}: its value is {example['value']}"
 
 
-def _victims(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield a row drawn from what each rule alone dropped most of."""
-    for rule in sorted(facts["rules"]["list"], key=lambda rule: (-rule["first"], rule["id"])):
-        for example in rule["examples"].get("drawn", [])[:1]:
-            yield example["row"], f"one of {shown.count(rule['failed'])} that fail {rule['id']}"
+def _victims(facts: Mapping[str, Any], first: int) -> Iterator[tuple[str, str]]:
+    """Yield rows drawn from those that each rule hit: the first of each rule, or (`first` 1) the others."""
+    for rule in sorted(facts["rules"]["list"], key=lambda rule: (-rule["first"], -rule["failed"], rule["id"])):
+        verb = "flagged" if rule["flag"] else "dropped"
+        others = rule["failed"] > 1
+        said = f"one of {shown.count(rule['failed'])} rows {verb} by" if others else f"the only row {verb} by"
+        for example in rule["examples"].get("drawn", [])[first : None if first else 1]:
+            yield example["row"], f"{said} {rule['id']}"
+
+
+def _chance(view: View) -> Iterator[tuple[str, str]]:
+    """Yield rows of the run drawn by chance."""
+    for row in draw(view, pl.repeat(True, view.base.height, dtype=pl.Boolean, eager=True), "worth a look", size=COUNT):
+        yield row, f"drawn by chance from all {shown.plural(view.base.height, 'row')}"
 
 
 def _extremes(view: View) -> Iterator[tuple[str, str]]:

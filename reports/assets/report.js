@@ -38,7 +38,13 @@ document.addEventListener("click", (event) => {
   if (link && link.hash === location.hash) revealHash();
 });
 window.addEventListener("hashchange", revealHash);
+/* On paper nothing is folded; afterwards the page is as it was. */
+let folded = [];
 window.addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details.section, details.row")) fold.open = true;
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const fold of folded) fold.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const fold of folded) fold.open = false;
 });
 revealHash();

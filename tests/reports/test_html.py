@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ from reports.view import open_view
 
 
 class Page(HTMLParser):
-    """Tags, attributes and ids of a page, and the text of its scripts."""
+    """Tags, attributes and ids of a page, the text of its script, and the data beside it by id."""
 
     VOID = ("meta", "br", "img", "input", "hr", "link")
 
@@ -28,6 +29,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.script = ""
+        self.data: dict[str, str] = {}
         self.feed(text)
         self.close()
 
@@ -44,7 +46,12 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "script":
-            self.script += data
+            attributes = self.tags[-1][1]
+            if attributes.get("type") == "application/json":
+                name = str(attributes["id"])
+                self.data[name] = self.data.get(name, "") + data
+            else:
+                self.script += data
 
     def values(self, attribute: str) -> list[str]:
         return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
@@ -66,12 +73,22 @@ def hostile(run: Path) -> dict[str, Any]:
 def test_nothing_from_the_data_becomes_markup(hostile: dict[str, Any]) -> None:
     text = html.render(hostile)
     page = Page(text)
-    assert [tag for tag, _ in page.tags].count("script") == 1
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert [attrs for attrs in scripts if attrs.get("type") != "application/json"] == [{}]
     assert not {"img", "iframe", "object", "link"} & {tag for tag, _ in page.tags}
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and "<script>alert" not in text
     assert page.open == []
     assert "{{ 7919*7907 }}&lt;b&gt;" in text and "62615533" not in text
+
+
+def test_rows_to_search_are_data_that_cannot_leave_their_element(hostile: dict[str, Any]) -> None:
+    island = Page(html.render(hostile)).data["rows-data"]
+    assert not set("<>&") & set(island)
+    found = {row[0]: row for row in json.loads(island)}
+    assert found.keys() == hostile["rows"].keys()
+    assert {row[8] for row in found.values()} >= {SCRIPT, "Write to ‹email› or ‹email› again"}
+    assert all(row[1] == hostile["rows"][name]["source"] for name, row in found.items())
 
 
 def test_hidden_characters_are_spelled_out(hostile: dict[str, Any]) -> None:

@@ -143,7 +143,7 @@ def test_alerts_name_the_faults_gravest_first(facts: dict[str, Any]) -> None:
     assert texts_of(facts, "critical") == []
     assert warnings == [
         "1 kept row holds personal data: email 1.",
-        "Nothing is left of source notes: all 10 rows were dropped, most of them in stage checks.",
+        "Nothing is left of source notes: all 10 rows were dropped, most of them in checks.",
         "1 source has a single label, so there is nothing to tell apart: news (“world”).",
         "The mix is out of balance: task family classification is 79 % of it.",
         "The mix is out of balance: source news is 51 % of it.",
