@@ -23,6 +23,7 @@ from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.lengths import lengths
+from reports.masking import masker
 from reports.masks import masks
 from reports.measures import glossary, measures
 from reports.phrasing import phrasing
@@ -84,7 +85,8 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
     found["answers"] = answers(found)
     found["next"] = following(found)
     found["rows"] = texts(view, ids_in(found), contents=ids_in(found["duplicates"]))
-    mark_differences(found["duplicates"], found["rows"])
+    found = masker(view.name, view.recipe, *(str(file["path"]) for file in found["provenance"]["inputs"]))(found)
+    mark_differences(found["duplicates"], found["rows"])  # last: a difference takes words apart
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAIL = "jane.doe@example.org"
+MAIL = "jane.doe@acme-letters.de"
 RUN = "window.__hostile=1"  # the mark that a script of the data leaves when it runs
 ATTACKS = (
     f"<script>{RUN}</script>",
@@ -25,7 +25,8 @@ ATTACKS = (
     "<link rel=stylesheet href=http://hostile.invalid/b.css><meta http-equiv=refresh content='0;url=http://hostile.invalid'>",
     "<!-- ]]> {{ 7919*7907 }} {% include 'x' %} ${7919*7907} {# #} --><plaintext>",
     "user\u202egnp.exe\u2066\u200b\u200d\ufeff hidden \u2028 line \x85",
-    "red\x1b[31m\x1b]8;;http://hostile.invalid\x07link\x1b]8;;\x07\x1b[2J bell\x07 back\x08 null\x00 delete\x7f",
+    "red\x1b[31m\x1b]8;;http://hostile.invalid\x07link\x1b]8;;\x07\x1b[2J bell\x07 back\x08 delete\x7f",
+    "null\x00byte",
     "[bold red]rich[/bold red] [/] [link=http://hostile.invalid]x[/link] [on blink]",
     f"Write to {MAIL}, or call +1 202 555 0143; again: {MAIL}",
     "w" * 30_000,
@@ -41,15 +42,15 @@ rejects = 1.0
 [[sources]]
 name = '''<img src=x onerror=window.__hostile=1> {{ 7919*7907 }}'''
 path = "tasks.jsonl"
-task = "classification"
+task = "wild"
 fields = { text = "text", label = "label" }
-license = '''"><script>window.__hostile=1</script> jane.doe@example.org'''
+license = '''"><script>window.__hostile=1</script> jane.doe@acme-letters.de'''
 lang = "en"
 [templates]
 per_record = 1
-files = ["wild.toml"]
+path = "wild"
 [[stages]]
-name = '''</script>[bold]checks'''
+name = '''<img src=x onerror=window.__hostile=1>[bold]checks'''
 steps = [{ step = "length" }, { step = "pii", column = "rendered" }, { step = "toxicity" }]
 keep = [
   { signal = "length.words", max = 900, why = '''<script>window.__hostile=1</script> [bold]why''' },
@@ -61,15 +62,33 @@ steps = [{ step = "exact" }]
 keep = [{ signal = "exact.rank", max = 0, why = "one copy" }]
 """
 
+WILD = """
+family = "wild"
+why = "{{ 7919*7907 }}"
+target = "label"
+[slots]
+text = "text"
+label = "value"
+[example]
+text = "The kettle boils."
+label = "true"
+[[templates]]
+id = "wild.plain"
+kind = "zero_shot"
+prompt = '''<script>window.__hostile=1</script> write to jane.doe@acme-letters.de: {{ text }}'''
+response = '''{{ label }}'''
+"""
+
 
 def curate(folder: Path, *arguments: str) -> str:
-    """Run a command; return what it prints, on a wide screen that takes colour."""
+    """Run a command; return what it prints, in colour on a wide screen."""
     command = [sys.executable, "-m", "curate", *arguments]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "FORCE_COLOR": "1", "COLUMNS": "200",
                    "HOME": str(folder), "LANG": "C.UTF-8"}  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    assert MAIL not in done.stderr
+    return done.stdout
 
 
 def chat(attack: str) -> dict[str, Any]:
@@ -106,6 +125,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Give the run directory of a recipe over raw task data, and what it printed."""
     folder = tmp_path_factory.mktemp("recipe")
     write(folder / "tasks.jsonl", [{"text": attack, "label": attack[:300], attack[:50]: attack} for attack in ATTACKS])
+    (folder / "wild").mkdir()
+    (folder / "wild" / "wild.toml").write_text(WILD, encoding="utf-8")
     (folder / "r.toml").write_text(RECIPE, encoding="utf-8")
     return folder / "run", curate(folder, "run", "r.toml", "--out", "run")
 
@@ -115,3 +136,74 @@ def attacked(request: pytest.FixtureRequest) -> tuple[Path, str]:
     """Give both runs."""
     found: tuple[Path, str] = request.getfixturevalue(request.param)
     return found
+
+
+def told(run: Path) -> dict[str, str]:
+    """Return what the run writes for people to read."""
+    return {name: (run / name).read_text(encoding="utf-8") for name in ("report.html", "report.json", "README.md")}
+
+
+def strings(data: Any) -> list[str]:
+    """Return every text in JSON data, keys among them."""
+    if isinstance(data, dict):
+        return [*data, *(text for value in data.values() for text in strings(value))]
+    if isinstance(data, list):
+        return [text for value in data for text in strings(value)]
+    return [data] if isinstance(data, str) else []
+
+
+def test_the_attack_reaches_the_page(attacked: tuple[Path, str]) -> None:
+    """Without this the other tests could pass on an empty page."""
+    facts = json.loads(told(attacked[0])["report.json"])
+    assert facts["headline"]["rows"] >= len(ATTACKS) - 3
+    texts = " ".join(row["prompt"] + row["response"] for row in facts["rows"].values())
+    for sign in ("<script>", "onerror=", "{{ 7919*7907 }}", "[bold red]", "[U+202E]", "[U+001B]", "‹email›"):
+        assert sign in texts
+    assert "62615533" not in texts  # the product: a template that ran would have written it
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_runs_and_nothing_is_fetched(
+    visit: Callable[..., Any], attacked: tuple[Path, str], scheme: str
+) -> None:
+    seen = visit(attacked[0] / "report.html", width=390 if scheme == "dark" else 1280, scheme=scheme)
+    page = seen.page
+    seen.open_all()
+    while page.locator("#rows-more").is_visible():
+        page.locator("#rows-more").click()
+    page.get_by_label("Words in prompt").fill("<script>")
+    assert page.locator("#rows-list article").count() > 0
+    for kind in ("mouseover", "focus", "click"):
+        page.evaluate(
+            "kind => { for (const node of document.querySelectorAll('main *')) "
+            "if (!node.closest('a, button, summary, form')) node.dispatchEvent(new Event(kind, {bubbles: true})) }",
+            kind,
+        )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.__hostile") is None
+    assert page.locator("iframe, img, object, link, base, svg[onload], a:not([href^='#'])").count() == 0
+    assert page.locator("script").count() == 2  # ours, and the rows as data
+    assert seen.overflow() <= 0
+
+
+def test_nothing_hides(attacked: tuple[Path, str], visit: Callable[..., Any]) -> None:
+    for name, text in told(attacked[0]).items():
+        assert HIDDEN.search(text) is None, name
+    facts = json.loads(told(attacked[0])["report.json"])
+    assert [text for text in strings(facts) if HIDDEN.search(text)] == []
+    seen = visit(attacked[0] / "report.html")
+    seen.open_all()
+    assert HIDDEN.search(seen.page.locator("body").inner_text()) is None
+
+
+def test_no_address_is_shown(attacked: tuple[Path, str]) -> None:
+    run, printed = attacked
+    for name, text in told(run).items():
+        assert MAIL not in text and "jane.doe" not in text, name
+    assert "jane.doe" not in printed
+
+
+def test_the_terminal_obeys_nobody(attacked: tuple[Path, str]) -> None:
+    printed = attacked[1]
+    assert "\x07" not in printed and "\x1b]" not in printed and "\x1b[2J" not in printed
+    assert HIDDEN.search(re.sub(r"\x1b\[[0-9;]*m", "", printed)) is None
