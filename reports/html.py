@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,44 @@ import jinja2
 from markupsafe import Markup
 
 from reports import charts, shown
+from reports.budget import EXCERPTS, LIMIT, thinned
 
 ASSETS = Path(__file__).parent / "assets"
 
 
-def render(facts: Mapping[str, Any]) -> str:
+def render(facts: Mapping[str, Any], *, limit: int = LIMIT) -> str:
     """Return the page.
 
     Args:
         facts: what `reports.quality.facts` returns, or report.json read back.
+        limit: bytes of UTF-8 that the page may have. Above it examples are cut shorter and shorter; a page whose
+            figures alone are too many keeps what stands before the folded sections. Both are said on the page.
     """
+    page = _page(facts, notice=None, detail=True)
+    for size in EXCERPTS:
+        if len(page.encode()) <= limit:
+            return page
+        page = _page(thinned(facts, size), notice=_notice(limit, f"texts are cut to {size} characters"), detail=True)
+    if len(page.encode()) > limit:
+        notice = _notice(limit, "the sections in detail are left out")
+        page = _page(thinned(facts, EXCERPTS[-1]), notice=notice, detail=False)
+    return page
+
+
+def _notice(limit: int, done: str) -> str:
+    """Return what was done to keep the page small."""
+    return f"To keep this page under {limit / 1e6:g} MB, {done}; report.json and rows.parquet have all"
+
+
+def _page(facts: Mapping[str, Any], *, notice: str | None, detail: bool) -> str:
+    """Return the page with or without its folded sections."""
     environment = _environment()
     script, style = _assets("js"), _assets("css")
     allowed = "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode()
     page = environment.get_template("report.html.j2")
     # Only our own assets pass unescaped.
-    return page.render(f=facts, script=Markup(script), style=Markup(style), allowed=allowed)
+    safe = {"script": Markup(script), "style": Markup(style), "allowed": allowed}
+    return page.render(f=facts, notice=notice, detail=detail, **safe)
 
 
 def _assets(ending: str) -> str:
@@ -67,8 +90,12 @@ def _seen(data: Any) -> Any:
     return shown.visible(data) if isinstance(data, str) else data
 
 
+@lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    """Return an environment that escapes everything and makes control characters visible in all it prints."""
+    """Return an environment that escapes everything and makes control characters visible in all it prints.
+
+    Kept, as compiling the templates takes as long as filling them.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,

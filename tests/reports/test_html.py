@@ -15,6 +15,7 @@ import pytest
 from sample_run import HOSTILE, SCRIPT
 
 from reports import html, quality
+from reports.budget import thinned
 from reports.examples import texts
 from reports.view import open_view
 
@@ -153,3 +154,25 @@ def test_a_mix_with_copies_shows_them(run: Path) -> None:
     facts = quality.facts(run)
     assert facts["headline"]["mix_rows"] == 78 and facts["composition"]["repeated"]
     assert "With copies" in html.render(facts)
+
+
+def test_a_page_above_its_limit_cuts_texts_and_says_so(hostile: dict[str, Any]) -> None:
+    hostile["rules"]["list"] = []  # charts take time
+    whole = html.render(hostile)
+    size = len(whole.encode())
+    assert 'id="notice"' not in whole and html.render(hostile, limit=size) == whole
+    for limit, said in ((size - 1, "texts are cut to 240 characters"), (80_000, "the sections in detail are left out")):
+        page = html.render(hostile, limit=limit)
+        assert len(page.encode()) <= limit and said in page and Page(page).open == []
+    assert "Rows worth a look" in page and 'id="funnel"' not in page
+
+
+def test_a_cut_text_counts_what_is_missing(run: Path) -> None:
+    facts = quality.facts(run)
+    row, texts = next((row, texts) for row, texts in facts["rows"].items() if texts["response"].startswith("wwww"))
+    cut = thinned(facts, 20)["rows"][row]
+    assert cut["response"] == "w" * 20 and cut["left_out"]["response"] == 4980
+    assert texts["response"] == "w" * 600  # the facts stay as they are
+    assert thinned({"rows": {}, "a": [{"difference": [["same", "x" * 9], ["new", "y" * 9]]}]}, 5)["a"] == [
+        {"difference": [["same", "xxxxx"], ["same", " […]"]]}
+    ]
