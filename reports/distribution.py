@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from reports import shown
+from reports.masking import masked
 
 # Bars of a histogram: enough to see a second hump, few enough to read on a phone.
 BARS = 24
@@ -130,7 +131,7 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
     several = counted.filter((pl.col("rows") > 1) | (counted.height <= LISTED))
     several = several.sort("rows", "value", descending=[True, False]).head(LISTED)
     values = [
-        {"value": shown.clipped(value, 60), "rows": count, "failed": failed}
+        {"value": shown.clipped(masked(value)[0], 60), "rows": count, "failed": failed}
         for value, count, failed in several.iter_rows()
     ]
     rest = int(frame.height - several["rows"].sum())

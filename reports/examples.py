@@ -11,10 +11,9 @@ import polars as pl
 
 from curate.schema import column_text
 from reports import shown
+from reports.masking import Place, masked_together
 from reports.view import View
 
-# Where a row's value is repeated elsewhere in the row it is masked too, unless it is so short that it says nothing.
-SHORTEST_REPEAT = 4
 TEXTS = ("prompt", "response", "content")
 _WITHHELD = "‹withheld: personal data in a text that cannot be placed here›"
 _NEEDED = ("id", "source", "task", "template", "lang", "messages", *TEXTS)
@@ -102,9 +101,10 @@ def _spans(view: View, ids: pl.Series) -> dict[str, list[dict[str, Any]]]:
 
 
 def _masked(row: pl.DataFrame, spans: list[dict[str, Any]]) -> tuple[dict[str, str], int]:
-    """Return the texts of one row with every span replaced, and the number of spans."""
+    """Return the texts of one row with all personal data replaced, and how often in prompt and response."""
     plain = {name: row.item(0, name) or "" for name in TEXTS}
-    places: dict[str, list[tuple[int, int, str]]] = {name: [] for name in TEXTS}
+    places: dict[str, list[Place]] = {name: [] for name in TEXTS}
+    values = []
     for span in spans:
         kind, start, end, column = str(span["kind"]), int(span["start"]), int(span["end"]), str(span["column"])
         text = _text(row, column)
@@ -116,9 +116,9 @@ def _masked(row: pl.DataFrame, spans: list[dict[str, Any]]) -> tuple[dict[str, s
             places["response"].append((max(start - offset, 0), end - offset, kind))
         elif column in places:
             places[column].append((start, end, kind))
-        for name in TEXTS:
-            places[name] += [(at, at + end - start, kind) for at in _occurrences(plain[name], text[start:end])]
-    return {name: _replaced(plain[name], places[name]) for name in TEXTS}, len(spans)
+        values.append((text[start:end], kind))
+    found = masked_together(plain, places, values)
+    return {name: text for name, (text, _) in found.items()}, found["prompt"][1] + found["response"][1]
 
 
 def _text(row: pl.DataFrame, column: str) -> str | None:
@@ -127,24 +127,6 @@ def _text(row: pl.DataFrame, column: str) -> str | None:
         return None
     value = column_text(row, column)[0]
     return value if isinstance(value, str) else None
-
-
-def _occurrences(text: str, value: str) -> Iterator[int]:
-    """Yield where a value stands in a text."""
-    at = text.find(value) if len(value) >= SHORTEST_REPEAT else -1
-    while at >= 0:
-        yield at
-        at = text.find(value, at + len(value))
-
-
-def _replaced(text: str, places: Iterable[tuple[int, int, str]]) -> str:
-    """Return the text with each place, overlapping ones as one, replaced by its kind."""
-    parts, end = [], 0
-    for start, stop, kind in sorted(place for place in places if place[0] < place[1]):
-        if start >= end:
-            parts += [text[end:start], f"‹{shown.clipped(kind, 30)}›"]
-        end = max(end, stop)
-    return "".join(parts) + text[end:]
 
 
 def mark_differences(duplicates: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.masking import masked
 from reports.view import TOKENS_METHOD, View, rate
 
 # Groups shown; the rest is in rows.parquet.
@@ -75,7 +76,7 @@ def labels(view: View) -> dict[str, Any]:
     for (source,), table in counted.group_by("source", maintain_order=True):
         rows, kept = int(table["rows"].sum()), int(table["kept"].sum())
         listed = [
-            {"label": label, "rows": count, "kept": stays, "kept_share": rate(stays, count), "example": row}
+            {"label": masked(label)[0], "rows": count, "kept": stays, "kept_share": rate(stays, count), "example": row}
             for label, count, stays, row in table.head(LABELS).select("label", "rows", "kept", "row").iter_rows()
         ]
         facts = {"source": source, "rows": rows, "kept": kept, "distinct": table.height, "labels": listed}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from reports import shown
+from reports.masking import masked
 from reports.view import View, rate
 
 # Rejected records shown, and characters of each.
 SHOWN, EXCERPT = 12, 160
 CAUSES = 30
+# The reader keeps the first 200 characters or bytes of a rejected record, of which the last may be half a character.
+KEPT = 200
+# What a cut may have halved, and with it made an address or a key too short to be found.
+_LAST_WORD = re.compile(r"[^\s\"',;:]*$")
 
 
 def sources(view: View) -> list[dict[str, Any]]:
@@ -33,23 +39,35 @@ def rejects(view: View) -> dict[str, Any]:
     causes: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], dict[str, Any]] = {}
     for reject in listed:
-        key = (str(reject.get("source")), shown.clipped(str(reject.get("cause")), 160))
+        key = (str(reject.get("source")), str(reject.get("cause")))
         causes[key] += 1
         first.setdefault(key, reject)
     ordered = sorted(causes.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "method": "every record that could not be read or that no template fits; the first of each cause is shown",
+        "method": (
+            "every record that could not be read or that no template fits; the first of each cause is shown, "
+            "personal data masked"
+        ),
         "total": len(listed),
-        "causes": [{"source": key[0], "cause": key[1], "rows": rows} for key, rows in ordered[:CAUSES]],
+        "causes": [{"source": key[0], "cause": _line(key[1]), "rows": rows} for key, rows in ordered[:CAUSES]],
         "left_out": max(0, len(ordered) - CAUSES),
         "examples": [_example(first[key]) for key, _ in ordered[:SHOWN]],
     }
 
 
 def _example(reject: dict[str, Any]) -> dict[str, Any]:
+    """Return one rejected record; its excerpt loses the word that the reader may have cut."""
+    excerpt = str(reject.get("excerpt") or "")
+    if len(excerpt.encode("utf-8", "replace")) >= KEPT - len("\ufffd".encode()):
+        excerpt = f"{_LAST_WORD.sub('', excerpt)}…"
     return {
         "place": shown.line(f"{reject.get('file')}:{reject.get('line')}"),
         "source": str(reject.get("source")),
-        "cause": shown.clipped(str(reject.get("cause")), 160),
-        "excerpt": shown.clipped(str(reject.get("excerpt") or ""), EXCERPT),
+        "cause": _line(str(reject.get("cause"))),
+        "excerpt": _line(excerpt),
     }
+
+
+def _line(text: str) -> str:
+    """Return the beginning of a text without personal data."""
+    return shown.clipped(masked(text)[0], EXCERPT)

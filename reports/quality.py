@@ -23,7 +23,7 @@ from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.lengths import lengths
-from reports.masking import masker
+from reports.addresses import masker
 from reports.masks import masks
 from reports.measures import glossary, measures
 from reports.phrasing import phrasing

@@ -9,6 +9,7 @@ import polars as pl
 
 from reports import shown
 from reports.distribution import distribution
+from reports.masking import masked
 from reports.view import View, draw, rate
 
 # Examples per rule: four victims by chance show what it typically hits, the closest on both sides show where it cuts.
@@ -221,9 +222,10 @@ def _valued(frame: pl.DataFrame, ids: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _shown_value(value: Any) -> str:
-    if isinstance(value, list):
-        return shown.clipped(", ".join(map(str, value)) or "(none)", 80)
-    return shown.number(value) if isinstance(value, int | float) or value is None else shown.clipped(str(value), 80)
+    if isinstance(value, int | float) or value is None:
+        return shown.number(value)
+    text = ", ".join(map(str, value)) or "(none)" if isinstance(value, list) else str(value)
+    return shown.clipped(masked(text)[0], 80)
 
 
 def _overlap(view: View, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from curate import rulebook, terms
+from curate import personal, rulebook, terms
 from curate.rulebook import Entry, Pattern
-from curate.steps import pii
 
 LEXICONS = sorted(path.stem for path in (rulebook.RULES / "lexicons").glob("*.toml"))
 PATTERNS = sorted(path.stem for path in (rulebook.RULES / "patterns").glob("*.toml"))
@@ -35,7 +34,7 @@ def entries_found(name: str, category: str, sentence: str) -> set[str | None]:
 
 def is_found(pattern: Pattern, value: str) -> bool:
     if pattern.validator:
-        return bool(pii.find(value, [pattern]))
+        return bool(personal.find(value, [pattern]))
     return pattern.regex.search(value) is not None
 
 
@@ -75,5 +74,5 @@ def test_pattern_finds_its_hits_and_no_miss(pattern: Pattern) -> None:
 
 def test_misses_of_one_personal_pattern_are_found_by_no_other() -> None:
     found = rulebook.patterns("pii")
-    wrong = {miss: spans for one in found for miss in one.misses if (spans := pii.find(miss, found))}
+    wrong = {miss: spans for one in found for miss in one.misses if (spans := personal.find(miss, found))}
     assert wrong == {}

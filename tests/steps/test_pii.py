@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from curate import rulebook
-from curate.steps.pii import find, pii
+from curate.personal import find
+from curate.steps.pii import pii
 
 Rows = Callable[..., pl.DataFrame]
 

@@ -1,0 +1,174 @@
+"""Find personal data and secrets in texts: by pattern, then by what a pattern cannot see."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import polars as pl
+
+from curate import rulebook
+from curate.rulebook import Pattern
+
+Span = tuple[str, int, int]
+# What a text must hold before the patterns of a kind are tried, in the dialect of polars: most texts hold nothing.
+_NEEDS = MappingProxyType(
+    {
+        "secret": r"AKIA|ASIA|gh[pousr]_|github_pat_|sk-|xox|AIza|eyJ|PRIVATE KEY",
+        "email": "@",
+        "iban": r"[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
+        "card": r"[0-9]{4}[ -]?[0-9]{4}",
+        "ssn": r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        "ip": r"[0-9]\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f:]",
+        "phone": r"[0-9](?:[ ().-]{0,2}[0-9]){6}",
+    }
+)
+# Prefix and lengths of the cards in use (ISO/IEC 7812 ranges of the networks): a free 16-digit number passes Luhn in
+# one of ten cases.
+_CARDS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
+    r"|(?:6011|64[4-9]\d|65\d\d|352[89]|35[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}"
+)
+# Lengths in the IBAN registry (ISO 13616), of the countries with most accounts; other countries are not looked for.
+_IBAN_LENGTHS = MappingProxyType(
+    {
+        country: length
+        for length, countries in {
+            15: "NO", 16: "BE", 18: "DK FI NL", 19: "SI", 20: "AT BA EE LT LU", 21: "CH HR LI LV",
+            22: "BG DE GB GE IE ME RS VA", 23: "AE IL", 24: "AD CZ ES MD PK RO SA SE SK TN", 25: "PT", 26: "IS TR",
+            27: "FR GR IT MC SM", 28: "AL AZ CY HU LB PL", 29: "BR EG QA UA", 30: "JO KW MU", 31: "MT",
+        }.items()
+        for country in countries.split()
+    }
+)  # fmt: skip
+# Set apart for manuals, by RFC 2606 and RFC 6761.
+_RESERVED = re.compile(r"(?:^|[@.])(?:example\.(?:com|net|org|edu)|(?:example|test|invalid|localhost))$", re.IGNORECASE)
+# Numbers that belong to nobody: 555-01xx in North America, and the ranges Ofcom keeps for drama.
+_FICTION = re.compile(r"^(?:1?(?:[2-9]\d\d)?55501\d\d|(?:44|0)?(?:207946|7700900|1632960)\d{3,4})$")
+# A decimal fraction or a date, which "call" or "text" may precede as well.
+_NUMBER = re.compile(r"^(?:\d+\.\d+|(?:19|20)\d\d[-. ][01]?\d[-. ][0-3]?\d|\d\d?[-. ]\d\d?[-. ]\d{4})$")
+# Numbers of parts and versions look like addresses; the word before tells.
+_VERSION = re.compile(
+    r"(?:version|ver|v|release|build|firmware|driver|section|chapter|clause|article|step)[ .:#-]*$", re.I
+)
+_PLACEHOLDER = re.compile(r"x{4}|example|your|sample|dummy|placeholder|\.\.\.|1234567|abcdefg", re.IGNORECASE)
+# Numbers printed in advertisements and on sample cards, which the Social Security Administration withdrew.
+_WITHDRAWN = frozenset({"078-05-1120", "219-09-9999"})
+# A random key of 16 signs has 10 different ones or more in 99.9 % of cases; runs of one sign are placeholders.
+_DIFFERENT_SIGNS = 8
+# Code points before a find that a validator may look at: the longest word of `_VERSION` and its punctuation.
+_BEFORE = 12
+_PHONE_DIGITS = range(7, 16)  # a subscriber's number has at least 7 digits; E.164 allows 15
+
+
+def find(value: str, patterns: Sequence[Pattern]) -> list[Span]:
+    """Return kind, start and end of each find, in order; of overlapping ones the pattern listed first has it."""
+    spans: list[Span] = []
+    taken = bytearray(len(value))
+    for pattern in patterns:
+        for match in pattern.regex.finditer(value):
+            group = "value" if "value" in pattern.regex.groupindex else 0
+            start, end = match.span(group)
+            if pattern.validator:
+                end = start + VALIDATORS[pattern.validator](match[group], value[max(0, start - _BEFORE) : start])
+            if end > start and not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                spans.append((pattern.kind, start, end))
+    return sorted(spans, key=lambda span: span[1])
+
+
+def find_in(value: str) -> list[Span]:
+    """Return kind, start and end of each find of the bundled patterns in a single text, in order."""
+    needed = [kind for kind, need in _NEEDS.items() if re.search(need, value)]
+    return find(value, _patterns(needed)) if needed else []
+
+
+def find_all(values: pl.Series) -> list[list[Span]]:
+    """Return what `find_in` finds in each of many texts; the cheap tests are made for all texts at once."""
+    needs = [pl.col("text").str.contains(need).fill_null(False).alias(kind) for kind, need in _NEEDS.items()]
+    texts = values.alias("text").to_frame().with_row_index("place")
+    wanted = texts.with_columns(needs).filter(pl.any_horizontal(*_NEEDS))
+    found: list[list[Span]] = [[] for _ in range(len(values))]
+    chosen: dict[tuple[bool, ...], list[Pattern]] = {}
+    for place, value, *flags in wanted.iter_rows():
+        key = tuple(flags)
+        if key not in chosen:
+            chosen[key] = _patterns([kind for kind, flag in zip(_NEEDS, flags, strict=True) if flag])
+        found[place] = find(value, chosen[key])
+    return found
+
+
+def _patterns(kinds: Iterable[str]) -> list[Pattern]:
+    """Return the bundled patterns of some kinds, in the order of their file."""
+    wanted = set(kinds)
+    return [pattern for pattern in rulebook.patterns("pii") if pattern.kind in wanted]
+
+
+def _whole(checks: Callable[[str], bool]) -> Callable[[str, str], int]:
+    """Turn a yes or no about the whole find into its length, 0 for no."""
+    return lambda value, before: len(value) if checks(value) else 0
+
+
+def _email(value: str) -> bool:
+    return ".." not in value and ".@" not in value and not _RESERVED.search(value)
+
+
+def _secret(value: str) -> bool:
+    return len(set(value)) >= _DIFFERENT_SIGNS and any(c.isdigit() for c in value) and not _PLACEHOLDER.search(value)
+
+
+def _digits(value: str) -> str:
+    return "".join(character for character in value if character.isdigit())
+
+
+def _card(value: str) -> bool:
+    """Check prefix, length and check digit (Luhn, ISO/IEC 7812-1 annex B)."""
+    digits = _digits(value)
+    if not _CARDS.fullmatch(digits):
+        return False
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(number - 9 * (number > 9) for number in doubled) % 10 == 0
+
+
+def _iban(value: str, before: str) -> int:
+    """Return how much of a find is an IBAN: words in capitals after it may have been taken along."""
+    size = _IBAN_LENGTHS.get(value[:2], 0)
+    end, seen = 0, 0
+    while seen < size and end < len(value):
+        seen += value[end] != " "
+        end += 1
+    compact = value[:end].replace(" ", "")
+    if size == 0 or seen < size or value[end : end + 1].strip():
+        return 0
+    # ISO 7064: country and check digits to the end, letters to numbers from A = 10, remainder 1.
+    return end if int("".join(str(int(sign, 36)) for sign in compact[4:] + compact[:4])) % 97 == 1 else 0
+
+
+def _ip(value: str, before: str) -> int:
+    """Accept public addresses; a word such as "version" before makes it a number of parts."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return 0
+    return len(value) if address.is_global and not _VERSION.search(before) else 0
+
+
+def _phone(value: str) -> bool:
+    digits = _digits(value)
+    someones = len(digits) in _PHONE_DIGITS and len(set(digits)) > 1 and not _FICTION.match(digits)
+    return someones and not _NUMBER.match(value)
+
+
+VALIDATORS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
+    {
+        "email": _whole(_email),
+        "secret": _whole(_secret),
+        "card": _whole(_card),
+        "iban": _iban,
+        "ip": _ip,
+        "phone": _whole(_phone),
+        "ssn": _whole(lambda value: value not in _WITHDRAWN),
+    }
+)
