@@ -62,6 +62,7 @@ class Tally:
             "left_out": self.left_out,
             "rows": self.rows,
             "repairs": dict(sorted(self.repairs.items())),
+            "templates": {one.id: one.kind for one in self.family.templates} if self.family else {},
         }
 
 

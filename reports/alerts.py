@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import mix_alerts, rule_alerts, shown
+from reports import fairness_alerts, mix_alerts, rule_alerts, shown, text_alerts
 from reports.alert import SEVERITIES, Facts, alert, look, rerun, victim
 
 MANY_REJECTS = 0.01  # the default limit of a recipe
@@ -24,7 +24,8 @@ def alerts(facts: Facts) -> list[dict[str, Any]]:
     Args:
         facts: all other sections.
     """
-    checks = (_state, _gates, _sources, _rejects, _repairs, *rule_alerts.CHECKS, *mix_alerts.CHECKS)
+    others = (*rule_alerts.CHECKS, *mix_alerts.CHECKS, *fairness_alerts.CHECKS, *text_alerts.CHECKS)
+    checks = (_state, _gates, _sources, _rejects, _repairs, *others)
     found = [{**one, "weight": _weight(facts, one)} for check in checks for one in check(facts)]
     return sorted(found, key=lambda one: (SEVERITIES.index(one["severity"]), -one["weight"], one["text"]))
 

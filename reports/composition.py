@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.masking import masked
 from reports.view import TOKENS_METHOD, View, rate
 
 # Values listed of one column.
@@ -37,7 +38,49 @@ def composition(view: View) -> dict[str, Any]:
         "repeated": repeated,
         "splits": splits,
         "tables": tables,
+        "targets": _targets(view),
     }
+
+
+def _targets(view: View) -> dict[str, Any]:
+    """Return target beside realised shares for each balance step of the recipe."""
+    bounds = {rule["signal"]: (rule["max"], bool(rule.get("flag"))) for rule in view.rules if "max" in rule}
+    found = []
+    for index, stage in enumerate(view.manifest["recipe"].get("stages", [])):
+        for use in stage.get("steps", []):
+            name = use.get("as", use.get("step"))
+            if use.get("step") == "balance" and f"{name}.rank" in bounds:
+                bound, flag = bounds[f"{name}.rank"]
+                keys = [use.get("by", "task")] if isinstance(use.get("by", "task"), str) else list(use["by"])
+                found.append({"step": name, "by": keys, "flag": flag, **_target(view, index, keys, int(bound) + 1)})
+    if not found:
+        return {"skipped": "the recipe sets no target for the mix, as a bound on the rank of a step `balance` would"}
+    return {
+        "method": (
+            "the target takes the same number of rows from every group, all of a smaller one; realised are the rows in "
+            "the mix, copies counted"
+        ),
+        "list": found,
+    }
+
+
+def _target(view: View, index: int, keys: list[str], most: int) -> dict[str, Any]:
+    """Return each group's rows at the step, what the target takes of them, and what is in the mix."""
+    signals = [key for key in keys if key not in view.base.columns]
+    frame = view.base.hstack(view.columns(signals)) if signals else view.base
+    counted = frame.filter(view.alive(index)).group_by(keys).agg(pl.len().alias("rows"), pl.col("copies").sum())
+    counted = counted.with_columns(target=pl.col("rows").clip(0, most)).sort("target", *keys, descending=[True] + [
+        False] * len(keys), nulls_last=True)  # fmt: skip
+    target, realised = int(counted["target"].sum()), int(counted["copies"].sum())
+    groups = [
+        {"value": " · ".join("not given" if row[key] is None else masked(str(row[key]))[0] for key in keys),
+         "rows": row["rows"], "target": row["target"], "target_share": rate(row["target"], target),
+         "in_mix": row["copies"], "mix_share": rate(row["copies"], realised)}
+        for row in counted.iter_rows(named=True)
+    ]  # fmt: skip
+    apart = sum(abs(group["target_share"] - group["mix_share"]) for group in groups) / 2
+    left_out = max(0, len(groups) - LISTED)
+    return {"most": most, "groups": groups[:LISTED], "left_out": left_out, "moved_share": round(apart, 6)}
 
 
 def _table(base: pl.DataFrame, column: str) -> dict[str, Any]:
@@ -53,7 +96,7 @@ def _table(base: pl.DataFrame, column: str) -> dict[str, Any]:
     rows_total, tokens_total = int(counted["in_mix"].sum()), int(counted["mix_tokens"].sum())
     values = [
         {
-            "value": None if value is None else str(value),
+            "value": None if value is None else masked(str(value))[0],
             "rows": rows,
             "kept": kept,
             "kept_share": rate(kept, rows),

@@ -2,11 +2,158 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-from reports.view import View
+import polars as pl
+
+from curate.schema import column_text
+from reports.masking import masked_together
+from reports.spans import shared
+from reports.splits import MATRIX, crossed
+from reports.view import View, rate
+
+# Pairs shown of each kind.
+SHOWN = 10
+# Lower ends of the bands of overlap above nothing; the last is the whole item.
+BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Words of a shared run and the share that counts as a leak where the recipe sets neither: those of the step, which are
+# those of Tulu 3 (Lambert et al. 2024).
+WORDS, BOUND = 8, 0.5
+_NEEDED = ("id", "source", "prompt", "response", "content", "messages")
+
+
+def leaking(view: View) -> list[str]:
+    """Return the steps that look for held-out items in the rows, by their signals."""
+    names = [name.removesuffix(".overlap") for name in view.signals if name.endswith(".overlap")]
+    return [name for name in names if f"{name}.match" in view.signals]
 
 
 def contamination(view: View) -> dict[str, Any]:
-    """Return held-out items that stand in training rows."""
-    return {"skipped": "no step of the recipe looks for leaks"}
+    """Return for each leak step its bands, which source gives away which held-out source, and pairs with their runs."""
+    if not view.manifest["totals"]["heldout_rows"]:
+        return {"skipped": "the run has no held-out rows to look for"}
+    names = leaking(view)
+    if not names:
+        return {"skipped": "no step of the recipe looks for held-out items in the rows: add the step `leak`"}
+    return {
+        "method": (
+            "overlap is the share of a held-out item's words that lie in runs of words which the row holds too; a row "
+            "counts for its best-matching item alone, so an item that is only ever second best is not counted"
+        ),
+        "steps": [_step(view, name) for name in names],
+    }
+
+
+def _step(view: View, name: str) -> dict[str, Any]:
+    """Return the facts of one leak step."""
+    n, column = _arguments(view, name)
+    wanted = [signal for signal in ("overlap", "match", "words") if f"{name}.{signal}" in view.signals]
+    signals = view.columns([f"{name}.{signal}" for signal in wanted]).rename({f"{name}.{s}": s for s in wanted})
+    if "words" not in wanted:
+        signals = signals.with_columns(words=pl.lit(0))
+    frame = view.base.select("id", "source", "kept").hstack(signals)
+    held = view.run.scan("heldout").select(match="id", item_source="source").collect()
+    found = frame.filter(pl.col("overlap") > 0).join(held, on="match", how="left", maintain_order="left")
+    ruled = [rule["max"] for rule in view.rules if rule["signal"] == f"{name}.overlap" and "max" in rule]
+    bound = float(ruled[0]) if ruled else BOUND
+    over = found.filter(pl.col("overlap") > bound)
+    facts = {"name": name, "column": column, "n": n, "bound": bound, "ruled": bool(ruled)}
+    facts |= {"rows": over.height, "kept": int(over["kept"].sum()), "any": found.height}
+    return {
+        **facts,
+        "bands": _bands(frame),
+        "matrix": crossed(over),
+        "heldout": _hit(held, over),
+        **_worst(over),
+        "pairs": _pairs(view, found, facts),
+    }
+
+
+def _worst(over: pl.DataFrame) -> dict[str, str]:
+    """Return the kept row that gives most away, or nothing."""
+    kept = over.filter("kept").sort("overlap", "words", "id", descending=[True, True, False])
+    return {"row": kept["id"][0]} if kept.height else {}
+
+
+def _arguments(view: View, name: str) -> tuple[int, str]:
+    """Return words per run and the column compared, as the recipe gives them to the step."""
+    uses = (use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", []))
+    use: dict[str, Any] = next((use for use in uses if use.get("as", use.get("step")) == name), {})
+    return int(use.get("n", WORDS)), str(use.get("column", "content"))
+
+
+def _bands(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count the rows by overlap: none, quarters, the whole item."""
+    overlap = pl.col("overlap")
+    bands = [("none", overlap == 0)]
+    for low, high in pairwise(BANDS):
+        inside = (overlap > low) & ((overlap <= high) if high < 1 else (overlap < high))
+        bands.append((f"above {low:g}, to {high:g}" if high < 1 else f"above {low:g}, below 1", inside))
+    bands.append(("the whole item", overlap >= 1))
+    sums = [expr.sum().alias(f"{place}") for place, (_, expr) in enumerate(bands)]
+    kept = [(expr & pl.col("kept")).sum().alias(f"kept{place}") for place, (_, expr) in enumerate(bands)]
+    counts = frame.select(*sums, *kept).row(0, named=True)
+    return [
+        {"band": label, "rows": int(counts[f"{place}"] or 0), "kept": int(counts[f"kept{place}"] or 0)}
+        for place, (label, _) in enumerate(bands)
+    ]
+
+
+def _hit(held: pl.DataFrame, over: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return how many items of each held-out source some row gives away, and how many a kept row still does."""
+    items = over.group_by("match").agg(pl.col("kept").any())
+    joined = held.join(items, on="match", how="left")
+    counted = joined.group_by("item_source").agg(
+        pl.len().alias("items"),
+        pl.col("kept").is_not_null().sum().alias("hit"),
+        pl.col("kept").fill_null(False).sum().alias("kept_hit"),
+    )
+    counted = counted.sort("hit", "items", "item_source", descending=[True, True, False]).head(MATRIX)
+    return [
+        {"source": source, "items": items, "hit": hit, "kept_hit": kept, "share": rate(hit, items)}
+        for source, items, hit, kept in counted.iter_rows()
+    ]
+
+
+def _pairs(view: View, found: pl.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the strongest pairs and those nearest to the bound, one row for each item."""
+    ranked = found.filter(pl.col("item_source").is_not_null())
+    strongest = ranked.sort("overlap", "words", "id", descending=[True, True, False]).unique(
+        "match", keep="first", maintain_order=True
+    )
+    strongest = strongest.head(SHOWN)
+    distance = (pl.col("overlap") - facts["bound"]).abs()
+    near = ranked.filter(~pl.col("match").is_in(strongest["match"].implode())).sort(distance, pl.col("id"))
+    nearest = near.unique("match", keep="first", maintain_order=True).head(SHOWN)
+    both = pl.concat([strongest, nearest])
+    texts = _texts(view, "rows", both["id"], facts["column"]) | _texts(view, "heldout", both["match"], facts["column"])
+    return {
+        "of": found["match"].n_unique(),
+        "strongest": [_pair(pair, texts, facts["n"]) for pair in strongest.iter_rows(named=True)],
+        "nearest": [_pair(pair, texts, facts["n"]) for pair in nearest.iter_rows(named=True)],
+    }
+
+
+def _texts(view: View, name: str, ids: pl.Series, column: str) -> dict[str, str]:
+    """Return the compared text of some rows."""
+    wanted = pl.col("id").is_in(ids.unique().implode())
+    more = [column] if name == "rows" and column in view.signals else []
+    rows = view.run.scan(name).filter(wanted).select(*_NEEDED, *more).collect()
+    return dict(zip(rows["id"], column_text(rows, column).fill_null(""), strict=True))
+
+
+def _pair(pair: Mapping[str, Any], texts: Mapping[str, str], n: int) -> dict[str, Any]:
+    """Return a row and an item with the runs they share marked, both masked."""
+    masked = masked_together({"row": texts.get(pair["id"], ""), "item": texts.get(pair["match"], "")})
+    text, item = shared(masked["row"][0], masked["item"][0], n=n)
+    return {
+        "row": pair["id"],
+        "overlap": round(pair["overlap"], 4),
+        "item": pair["match"],
+        "item_source": pair["item_source"],
+        "text": text,
+        "item_text": item,
+        "masked": masked["row"][1] + masked["item"][1],
+    }

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from reports.distribution import distribution
+from reports.splits import across_splits
 from reports.view import View
 
 # Clusters shown of each kind, and members shown of each.
@@ -15,6 +16,8 @@ SHOWN, MEMBERS = 5, 2
 SIZES = (2, 3, 4, 9, 19, 99)
 # Sources in the cross-source table.
 MATRIX = 12
+# Kinds of copies, and the step that looks for each.
+KINDS = {"exact": "exact", "near": "minhash", "semantic": "semantic"}
 
 
 def steps(view: View) -> list[str]:
@@ -27,14 +30,28 @@ def duplicates(view: View) -> dict[str, Any]:
     found = steps(view)
     if not found:
         skipped = "no step of the recipe looks for duplicates"
-        return {"skipped": skipped, "steps": [], "conflicts": _conflicts(view)}
+        return {
+            "skipped": skipped,
+            "steps": [],
+            "missing": _missing(view),
+            "conflicts": _conflicts(view),
+            "across_splits": across_splits(view),
+        }
     return {
         "method": (
             "a cluster is one kept row and the rows that name it as their keeper; sizes count rows, the keeper included"
         ),
         "steps": [_step(view, name) for name in found],
+        "missing": _missing(view),
         "conflicts": _conflicts(view),
+        "across_splits": across_splits(view),
     }
+
+
+def _missing(view: View) -> list[dict[str, str]]:
+    """Return the kinds of copies that no step looked for; a step under another name counts."""
+    used = {step["step"] for stage in view.manifest["stages"] for step in stage["steps"]}
+    return [{"kind": kind, "step": step} for kind, step in KINDS.items() if step not in used]
 
 
 def _step(view: View, name: str) -> dict[str, Any]:
@@ -44,7 +61,12 @@ def _step(view: View, name: str) -> dict[str, Any]:
     if "similarity" not in wanted:
         columns = columns.with_columns(similarity=pl.lit(None, dtype=pl.Float64))
     copies = view.base.select("id", "record", "source", "kept").hstack(columns).filter(pl.col("keeper").is_not_null())
-    facts: dict[str, Any] = {"name": name, "copies": copies.height, "kept_copies": int(copies["kept"].sum())}
+    facts: dict[str, Any] = {
+        "name": name,
+        "step": _kind(view, name),
+        "copies": copies.height,
+        "kept_copies": int(copies["kept"].sum()),
+    }
     if not copies.height:
         return {**facts, "clusters": 0, "largest": [], "least_similar": [], "sizes": [], "crossing": None}
     clusters = copies.group_by("keeper").agg(
@@ -64,6 +86,12 @@ def _step(view: View, name: str) -> dict[str, Any]:
         _cluster(copies, keeper, size) for keeper, size in doubtful.select("keeper", "size").iter_rows()
     ]
     return facts
+
+
+def _kind(view: View, name: str) -> str:
+    """Return the step behind a name of the recipe."""
+    uses = (step for stage in view.manifest["stages"] for step in stage["steps"])
+    return next((str(step["step"]) for step in uses if step["as"] == name), name)
 
 
 def _compared(view: View, name: str) -> str:

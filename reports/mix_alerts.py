@@ -119,7 +119,8 @@ def _conflicts(facts: Facts) -> Iterator[dict[str, Any]]:
 def _safety(facts: Facts) -> Iterator[dict[str, Any]]:
     """Tell of personal data, toxicity and unexpected language that stayed."""
     kept = facts["headline"]["kept"]
-    personal, toxic, language = (facts["safety"][name] for name in ("personal", "toxicity", "language"))
+    personal, toxic = (facts["safety"][name] for name in ("personal", "toxicity"))
+    language = facts["text_quality"]["language"]
     if rows := personal.get("kept"):
         kinds = ", ".join(f"{kind['kind']} {shown.count(kind['kept'])}" for kind in personal["kinds"] if kind["kept"])
         text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'hold', 'holds')} personal data: {kinds}."
@@ -132,8 +133,7 @@ def _safety(facts: Facts) -> Iterator[dict[str, Any]]:
     if rows := language.get("kept"):
         seem = shown.verb(rows, "seem", "seems")
         text = f"{shown.plural(rows, 'kept row')} {seem} to be in another language than declared."
-        example = language["examples"][0]["row"]
-        yield alert("note", text, explain(facts, example), of=(rows, kept), section="safety")
+        yield alert("note", text, explain(facts, language["row"]), of=(rows, kept), section="text-quality")
 
 
 def _lengths(facts: Facts) -> Iterator[dict[str, Any]]:

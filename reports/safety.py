@@ -1,4 +1,4 @@
-"""Personal data, toxicity and language of the mix, where the run measured them."""
+"""Personal data and toxicity of the mix, where the run measured them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from reports.examples import span_tables
-from reports.view import View, draw, example, rate
+from reports.view import View, example, rate
 
 # The default threshold of the toxicity step.
 TOXIC = 0.5
@@ -15,8 +15,8 @@ LISTED = 20
 
 
 def safety(view: View) -> dict[str, Any]:
-    """Return what is known of personal data, toxicity and language; what no step measured says so."""
-    return {"personal": _personal(view), "toxicity": _toxicity(view), "language": _language(view)}
+    """Return what is known of personal data and toxicity; what no step measured says so."""
+    return {"personal": _personal(view), "toxicity": _toxicity(view)}
 
 
 def _personal(view: View) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def _personal(view: View) -> dict[str, Any]:
     tables = {name.removesuffix(".spans") for name in span_tables(view)} | {"pii"}
     signals = sorted(name for name in view.signals if name.endswith(".kinds") and name.split(".")[0] in tables)
     if not signals:
-        return {"skipped": "no step of the recipe looks for personal data"}
+        return {"skipped": "no step of the recipe looks for personal data: add the step `pii`"}
     kinds = pl.concat_list(*(pl.col(name).fill_null([]) for name in signals)).list.unique(maintain_order=True)
     frame = view.base.select("id", "source", "kept").hstack(view.columns(signals)).with_columns(kinds=kinds)
     found = frame.filter(pl.col("kinds").list.len() > 0)
@@ -40,7 +40,25 @@ def _personal(view: View) -> dict[str, Any]:
             for kind, rows, kept in by_kind.sort("len", "kinds", descending=[True, False]).head(LISTED).iter_rows()
         ],
         "sources": by_source.sort("rows", "source", descending=[True, False]).head(LISTED).to_dicts(),
+        "matrix": _matrix(found),
     }
+
+
+def _matrix(found: pl.DataFrame) -> dict[str, Any]:
+    """Count the rows of each source by kind, sources and kinds with most rows first; a row counts for each kind."""
+    pairs = found.select("source", "kept", "kinds").explode("kinds")
+    counted = pairs.group_by("source", "kinds").agg(pl.len().alias("rows"), pl.col("kept").sum())
+    orders = {}
+    for name in ("source", "kinds"):
+        sizes = counted.group_by(name).agg(pl.col("rows").sum()).sort("rows", name, descending=[True, False])
+        orders[name] = sizes[name].head(LISTED).to_list()
+    cells = {(source, kind): (rows, kept) for source, kind, rows, kept in counted.iter_rows()}
+    lines = [
+        {"source": source, "rows": [cells.get((source, kind), (0, 0))[0] for kind in orders["kinds"]],
+         "kept": [cells.get((source, kind), (0, 0))[1] for kind in orders["kinds"]]}
+        for source in orders["source"]
+    ]  # fmt: skip
+    return {"kinds": orders["kinds"], "sources": lines}
 
 
 def _toxicity(view: View) -> dict[str, Any]:
@@ -57,22 +75,4 @@ def _toxicity(view: View) -> dict[str, Any]:
         "kept": int((high & view.base["kept"]).sum()),
         **example(view, high & view.base["kept"], "toxic"),
         "sources": [{**row, "share": rate(row["high"], row["rows"])} for row in by_source.to_dicts()],
-    }
-
-
-def _language(view: View) -> dict[str, Any]:
-    """Count kept rows whose detected language is not the declared one."""
-    if "language.lang" not in view.signals:
-        return {"skipped": "the recipe does not detect languages"}
-    detected = view.columns(["language.lang"])["language.lang"]
-    unlike = (detected != view.base["lang"]).fill_null(False) & (detected != "und").fill_null(False)
-    kept = unlike & view.base["kept"]
-    pairs = view.base.select("source", "lang").with_columns(detected.alias("detected")).filter(kept)
-    counted = pairs.group_by("source", "lang", "detected").len("rows")
-    counted = counted.sort("rows", "source", "lang", "detected", descending=[True, False, False, False])
-    return {
-        "method": "kept rows with a declared language, whose detected language is another; undetermined ones left out",
-        "kept": int(kept.sum()),
-        "pairs": counted.head(LISTED).to_dicts(),
-        "examples": [{"row": row} for row in draw(view, kept, "other language", size=3)],
     }

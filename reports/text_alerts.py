@@ -1,0 +1,55 @@
+"""Alerts about texts: prompts that hold their answer, held-out items, text that is cut off or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reports import shown
+from reports.alert import FEW, Facts, alert, explain
+
+ANSWERED = 0.01  # a slip of one row in a hundred is the data's, more of them is a template's
+# Checks that no rule of a common recipe makes, and that are a fault in any task.
+ALONE = ("looks cut off", "mojibake left")
+
+
+def _answered(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell of prompts that hold the answer that is to be worked out."""
+    leaks = facts["phrasing"].get("leaks")
+    if leaks and leaks["kept_doubtful"] >= max(FEW, ANSWERED * facts["headline"]["kept"]):
+        rows = leaks["kept_doubtful"]
+        text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'have', 'has')} the whole answer in the prompt."
+        of = (rows, facts["headline"]["kept"])
+        command = explain(facts, leaks["examples"][0]["row"])
+        yield alert("note", text, command, of=of, section="templates")
+
+
+def _heldout(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell of held-out items that are, or stand in, rows of the mix."""
+    kept = facts["headline"]["kept"]
+    splits = facts["duplicates"]["across_splits"]
+    if rows := splits.get("kept"):
+        text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'are', 'is')} the same as a held-out row."
+        command = explain(facts, splits["examples"][0]["row"])
+        yield alert("warning", text, command, of=(rows, kept), section="duplicates")
+    for step in facts["contamination"].get("steps", ()):
+        if rows := step["kept"]:
+            verb = shown.verb(rows, "give", "gives")
+            text = f"{shown.plural(rows, 'kept row')} {verb} a held-out item away, by {step['name']}.overlap."
+            command = explain(facts, step["row"])
+            yield alert("warning", text, command, of=(rows, kept), section="contamination")
+
+
+def _broken(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell of texts that look cut off or misread and stayed."""
+    for check in facts["text_quality"].get("checks", ()):
+        if check["check"] in ALONE and check["kept"] >= FEW:
+            said = {"looks cut off": "that looks cut off", "mojibake left": "with broken characters"}[check["check"]]
+            rows = check["kept"]
+            rows_have = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'have', 'has')}"
+            text = f"{rows_have} a {check['role']} {said} (heuristic)."
+            command = explain(facts, check["examples"][0]["row"])
+            yield alert("note", text, command, of=(rows, check["kept_of"]), section="text-quality")
+
+
+CHECKS = (_answered, _heldout, _broken)
