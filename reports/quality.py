@@ -9,6 +9,7 @@ from typing import Any
 from curate.errors import INPUT, UserError
 from curate.rundir import RunDir, write_json, write_text
 from reports import shown
+from reports.addresses import masker
 from reports.alert import victim
 from reports.alerts import alerts
 from reports.answers import answers
@@ -23,7 +24,6 @@ from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.lengths import lengths
-from reports.addresses import masker
 from reports.masks import masks
 from reports.measures import glossary, measures
 from reports.phrasing import phrasing
