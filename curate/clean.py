@@ -46,7 +46,8 @@ _ENCODING = ftfy.TextFixerConfig(
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")
 # ASCII characters beside others that the signs of mojibake look at are two; one more for safety.
 _BESIDE = 3
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
+# A carriage return is one as well, but the business of `line_endings`.
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
 
 def clean(value: Any, *, repairs: Sequence[str], counts: dict[str, int]) -> Any:
@@ -104,7 +105,7 @@ def _line_endings(text: str) -> str:
 
 
 def _controls(text: str) -> str:
-    return _CONTROLS.sub("", text)
+    return CONTROLS.sub("", text).replace("\r", "")
 
 
 _REPAIRERS: dict[str, Callable[[str], str]] = {

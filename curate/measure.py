@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
-CODE = ("schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook", "personal")
+CODE = ("schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook", "personal", "clean", "mend")
 
 
 @dataclass(frozen=True)

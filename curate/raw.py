@@ -56,6 +56,7 @@ class Tally:
         return {
             **{name: getattr(self.source, name) for name in ("name", "task", "split", "license", "lang")},
             "format": self.format,
+            "fields": dict(self.fields),
             "detected": self.detected,
             "records_read": self.found - self.left_out + self.rejects,
             "rejects": self.rejects,
