@@ -25,6 +25,9 @@ TABLES = ("rows", "mix", "heldout", "origins")
 # What a run directory holds; anything else in it is the user's.
 OWN = {MANIFEST, *(f"{name}.parquet" for name in TABLES), "rejects.jsonl", "tables"}
 OWN |= {"report.json", "report.html", "README.md"}
+# What an audit adds: the recipe it proposes, and its rows for a trainer. In any other run these are the user's.
+RECIPE, EXPORT = "recipe.toml", "export"
+AUDIT = "audit"  # what the manifest of an audit calls its recipe file
 _AGAIN = "run the recipe again, what was computed is cached"
 _PARQUET = b"PAR1"  # the last bytes of every whole file
 
@@ -212,8 +215,9 @@ def _settle(out: Path) -> None:
     if not out.exists():
         old.rename(out)
         return
+    own = _own(old)
     for entry in old.iterdir():
-        if entry.name not in OWN and not os.path.lexists(out / entry.name):
+        if entry.name not in own and not os.path.lexists(out / entry.name):
             entry.rename(out / entry.name)
     remove(old)
 
@@ -224,7 +228,16 @@ def _is_run(path: Path) -> bool:
         return bool(_manifest(path))
     except UserError:
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set[str]()
-        return names <= OWN and names >= {MANIFEST, "rows.parquet"}
+        return names <= OWN | {RECIPE, EXPORT} and names >= {MANIFEST, "rows.parquet"}
+
+
+def _own(path: Path) -> set[str]:
+    """Return what a run directory holds of ours."""
+    try:
+        audited = _manifest(path).get("recipe_file") == AUDIT
+    except UserError:
+        audited = False
+    return OWN | {RECIPE, EXPORT} if audited else OWN
 
 
 def _manifest(path: Path) -> dict[str, Any]:

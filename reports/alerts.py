@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import fairness_alerts, mix_alerts, rule_alerts, shown, text_alerts
+from reports import fairness_alerts, mix_alerts, repairs, rule_alerts, shown, text_alerts
 from reports.alert import SEVERITIES, Facts, alert, look, rerun, victim
 
 MANY_REJECTS = 0.01  # the default limit of a recipe
@@ -16,6 +16,8 @@ MANY_REJECTS = 0.01  # the default limit of a recipe
 HARM = {"safety": 100.0, "contamination": 100.0, "funnel": 10.0, "masks": 10.0, "labels": 3.0}
 # Units that are no part of the data: however many, they say something about the recipe.
 APART = ("gate", "rule", "run")
+# Where the other checks are.
+MODULES = (rule_alerts, mix_alerts, fairness_alerts, text_alerts, repairs)
 
 
 def alerts(facts: Facts) -> list[dict[str, Any]]:
@@ -24,7 +26,7 @@ def alerts(facts: Facts) -> list[dict[str, Any]]:
     Args:
         facts: all other sections.
     """
-    others = (*rule_alerts.CHECKS, *mix_alerts.CHECKS, *fairness_alerts.CHECKS, *text_alerts.CHECKS)
+    others = [check for module in MODULES for check in module.CHECKS]
     checks = (_state, _gates, _sources, _rejects, _repairs, *others)
     found = [{**one, "weight": _weight(facts, one)} for check in checks for one in check(facts)]
     return sorted(found, key=lambda one: (SEVERITIES.index(one["severity"]), -one["weight"], one["text"]))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reports import shown
 from reports.view import View, rate
 
 
-def headline(view: View) -> dict[str, Any]:
-    """Return the totals and the verdict of the gates."""
+def headline(view: View, audit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the totals and the verdict of the gates; of an audit, what was found and what its recipe would drop.
+
+    Args:
+        view: the run.
+        audit: the section on the audit, skipped for any other run.
+    """
     totals, base = view.manifest["totals"], view.base
     kept = base.filter("kept")
     facts: dict[str, Any] = {
+        "kind": "run" if "skipped" in audit else "audit",
         "name": view.manifest["name"],
         "run": view.name,
         "recipe": view.recipe,
@@ -31,7 +38,20 @@ def headline(view: View) -> dict[str, Any]:
         "sources": base["source"].n_unique(),
         "tasks": base["task"].drop_nulls().n_unique(),
     }
-    return {**facts, **_verdict(view.manifest["gates"], facts), "adds_up": adds_up(view)}
+    verdict = _verdict(view.manifest["gates"], facts)
+    if facts["kind"] == "audit" and facts["kept"]:
+        verdict["meaning"] = audited(audit)
+    return {**facts, **verdict, "adds_up": adds_up(view)}
+
+
+def audited(audit: Mapping[str, Any]) -> str:
+    """Return in one sentence what an audit found."""
+    about = "" if audit["exact"] else "about "
+    return (
+        f"{shown.plural(audit['rows'], 'row')}, {shown.count(audit['flagged'])} flagged by {audit['firing']} of "
+        f"{shown.plural(len(audit['checks']), 'check')}; the written recipe would drop {about}"
+        f"{shown.count(audit['would_drop'])}."
+    )
 
 
 def adds_up(view: View) -> bool:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import INPUT, UserError
-from curate.rundir import RunDir, write_json, write_text
+from curate.rundir import RECIPE, RunDir, write_json, write_text
 from reports import shown
 from reports.addresses import masker
 from reports.alert import victim
 from reports.alerts import alerts
 from reports.answers import answers
+from reports.audit import audit
 from reports.composition import composition
 from reports.contamination import contamination
 from reports.diversity import diversity
@@ -51,9 +52,12 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
         UserError: when there is no finished run.
     """
     view = open_view(run, name=name)
+    proposed = repairs(view)
+    audited = audit(view, proposed)
     found: dict[str, Any] = {
         "schema": SCHEMA,
-        "headline": headline(view),
+        "headline": headline(view, audited),
+        "audit": audited,
         "gates": view.manifest["gates"],
         "funnel": funnel(view),
         "rules": rules(view),
@@ -68,7 +72,7 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
         "diversity": diversity(view),
         "embedding_map": embedding_map(view),
         "text_quality": text_quality(view),
-        "repairs": repairs(view),
+        "repairs": proposed,
         "fairness": fairness(view),
         "contamination": contamination(view),
         "masks": masks(view),
@@ -103,7 +107,9 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
         heaviest = max(firing, key=lambda rule: (rule["first"], rule["failed"], rule["id"]))
         verb = "dropped" if heaviest["first"] else "flagged"
         steps.append((f"judge what the heaviest rule {verb}", victim(found, heaviest["id"])))
-    if head["kept"] and head["verdict"] != "fail":
+    if head["kind"] == "audit" and head["kept"]:
+        steps.append(("run the recipe that it proposes", shown.command("curate", "run", found["audit"]["recipe"])))
+    elif head["kept"] and head["verdict"] != "fail":
         target = f"{head['name']}-mix"
         command = shown.command("curate", "export", run, "--to", "messages", "--out", target)
         steps.append(("take the mix away", command))
@@ -112,6 +118,8 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
 
 def build(run: Path, *, name: str | None = None) -> dict[str, Any]:
     """Write report.json, report.html and README.md into a run directory and return the facts.
+
+    Into that of an audit also recipe.toml, the recipe that it proposes.
 
     Args:
         run: a finished run directory.
@@ -127,6 +135,8 @@ def build(run: Path, *, name: str | None = None) -> dict[str, Any]:
     write_json(run / "report.json", found)
     write_text(run / "report.html", page)
     write_text(run / "README.md", card)
+    if "text" in found["audit"]:
+        write_text(run / RECIPE, found["audit"]["text"])
     return found
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from reports import shown
 
 # Together with head, blanks and commands these stay under thirty lines of a hundred columns.
-STAGES, ALERTS, COMMANDS = 7, 5, 3
+STAGES, ALERTS, COMMANDS, READS = 7, 5, 3, 3
 BAR = 24
 _STYLES = {"pass": "bold green", "fail": "bold red", "none": "bold", "critical": "bold red", "warning": "yellow"}
 _VERDICTS = {"pass": "gates pass", "fail": "FAILS", "none": "no gates set"}
@@ -28,14 +28,15 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
         run: the run directory, when it is not where the facts say.
     """
     head = facts["headline"]
-    title = Text.assemble(
-        (shown.line(head["name"]), "bold"), "  ", (_VERDICTS[head["verdict"]], _STYLES[head["verdict"]])
-    )
+    title = Text.assemble((shown.line(head["name"]), "bold"), "  ", (_verdict(head), _STYLES[head["verdict"]]))
     _line(console, title)
     _line(console, Text(shown.line(head["meaning"])))
     _line(console, Text(_counted(head)))
-    console.print()
-    _funnel(console, head, facts["funnel"]["stages"])
+    if head["kind"] == "audit":
+        _audited(console, facts["audit"])
+    else:
+        console.print()
+        _funnel(console, head, facts["funnel"]["stages"])
     _alerts(console, facts["alerts"])
     console.print()
     _line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
@@ -87,11 +88,42 @@ def _line(console: Console, text: Text) -> None:
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
 
+def _verdict(head: Mapping[str, Any]) -> str:
+    """Return the verdict; an audit has none, unless there is nothing left to look at."""
+    return "audit" if head["kind"] == "audit" and head["verdict"] != "fail" else _VERDICTS[head["verdict"]]
+
+
+def _audited(console: Console, audit: Mapping[str, Any]) -> None:
+    """Print how each file was read, and the checks that flag most with what the written recipe would drop."""
+    for source in audit["reads"][:READS]:
+        _line(console, Text(f"reads {shown.line(source['name'])} as {shown.line(str(source['detected']))}"))
+    if len(audit["reads"]) > READS:
+        console.print(Text(f"      and {len(audit['reads']) - READS} more sources", style="dim"))
+    if audit["embedding"]:
+        _line(console, Text(f"skips embeddings: {audit['embedding']['command']}"))
+    console.print()
+    table = _table("check", ["flagged", "would drop"])
+    firing = sorted((one for one in audit["checks"] if one["flagged"]), key=lambda one: -one["flagged"])
+    for one in firing[:STAGES]:
+        about = "" if one["exact"] else "about "
+        dropped = f"{about}{shown.count(one['would_drop'])}" if one["drops"] else "only flags"
+        table.add_row(_name(one["id"]), shown.count(one["flagged"]), dropped)
+    if firing:
+        console.print(table)
+
+
 def _counted(head: Mapping[str, Any]) -> str:
     """Return the totals in one line."""
+    first = (
+        [f"{shown.count(head['rows'])} rows, none dropped", f"about {shown.count(head['tokens'])} tokens"]
+        if head["kind"] == "audit"
+        else [
+            f"kept {shown.count(head['kept'])} of {shown.count(head['rows'])} rows ({shown.share(head['kept_share'])})",
+            f"about {shown.count(head['kept_tokens'])} tokens",
+        ]
+    )
     parts = [
-        f"kept {shown.count(head['kept'])} of {shown.count(head['rows'])} rows ({shown.share(head['kept_share'])})",
-        f"about {shown.count(head['kept_tokens'])} tokens",
+        *first,
         shown.plural(head["sources"], "source"),
         shown.plural(head["rejects"], "reject"),
     ]

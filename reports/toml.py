@@ -27,11 +27,11 @@ def dumps(data: Mapping[str, Any], path: str = "") -> str:
             tables.append(f"[{name}]\n{dumps(value, name)}")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             if path:
-                lines.append(f"{_key(key)} = [\n" + "".join(f"  {_value(item)},\n" for item in value) + "]")
+                lines.append(f"{_key(key)} = [\n" + "".join(f"  {inline(item)},\n" for item in value) + "]")
             else:
                 tables += [f"[[{name}]]\n{dumps(item, name)}" for item in value]
         elif value is not None:
-            lines.append(f"{_key(key)} = {_value(value)}")
+            lines.append(f"{_key(key)} = {inline(value)}")
     head = "\n".join(lines) + ("\n" if lines else "")
     return head + ("\n" if head and tables else "") + "\n".join(tables)
 
@@ -46,12 +46,13 @@ def _string(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", quoted)
 
 
-def _value(value: Any) -> str:
+def inline(value: Any) -> str:
+    """Return a value as it stands behind an equals sign."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items() if item is not None)
+        inside = ", ".join(f"{_key(key)} = {inline(item)}" for key, item in value.items() if item is not None)
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
+        return "[" + ", ".join(inline(item) for item in value) + "]"
     return repr(value) if isinstance(value, int | float) else _string(str(value))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from curate.cli.shared import Json, Quiet, RunPath, Seed, Workers, network, print_json, shown, stdout
 from curate.errors import UserError
+from curate.rundir import RECIPE
 
 
 def audit(
@@ -16,19 +18,41 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", help="The run directory.", show_default="runs/audit-<name>")
     ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option("--tokenizer", metavar="PATH", help="Count tokens with this one.", show_default=False)
+    ] = None,
+    takes_away: Annotated[
+        bool, typer.Option("--export/--no-export", help="Whether all rows are written for a trainer, too.")
+    ] = True,
     workers: Workers = None,
     seed: Seed = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Report on the quality of an existing dataset; nothing is dropped."""
-    from curate.audit import audit_recipe
-    from curate.cli.work import finish
+    """Report on the quality of an existing dataset; nothing is dropped.
+
+    Leaves the report, a recipe that acts on what was found, and all rows as messages for a trainer.
+    """
+    from curate.audit import audit_recipe, take_away
+    from curate.cli.work import Outcome, finish
 
     network(False)
-    recipe = audit_recipe(files, seed=seed or 0)
+    recipe = audit_recipe(files, seed=seed or 0, tokenizer=tokenizer)
     target = out if out is not None else Path("runs") / recipe.name
-    finish(recipe, target, workers=workers, fresh=False, as_json=as_json, quiet=quiet)
+
+    def left(facts: Mapping[str, Any]) -> Outcome:
+        told = {"recipe": str(target / RECIPE)}
+        about = "" if facts["audit"]["exact"] else "about "
+        would = f"would drop {about}{facts['audit']['would_drop']:,} of {facts['audit']['rows']:,} rows"
+        lines = {"recipe": f"{told['recipe']}  {would}"}
+        if not takes_away:
+            return {**told, "export": None}, lines
+        written = take_away(target)
+        size = f"{written['bytes'] / 1e6:,.1f} MB"
+        lines["export"] = f"{written['folder']}  {written['rows']:,} rows as {written['format']}, {size}"
+        return {**told, "export": written}, lines
+
+    finish(recipe, target, workers=workers, fresh=False, as_json=as_json, quiet=quiet, after=left)
 
 
 def report(

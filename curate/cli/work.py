@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +94,20 @@ def run(
     finish(loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet)
 
 
-def finish(recipe: Recipe, target: Path, *, workers: int | None, fresh: bool, as_json: bool, quiet: bool) -> None:
+# What a command adds to a finished run: for `--json`, and as lines for the terminal, each with its name.
+Outcome = tuple[dict[str, Any], dict[str, str]]
+
+
+def finish(
+    recipe: Recipe,
+    target: Path,
+    *,
+    workers: int | None,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+    after: Callable[[Mapping[str, Any]], Outcome] = lambda facts: ({}, {}),
+) -> None:
     """Run a loaded recipe and show what came of it, also when a gate is broken."""
     from curate import api
 
@@ -102,15 +115,19 @@ def finish(recipe: Recipe, target: Path, *, workers: int | None, fresh: bool, as
         done, failure = api.attempt(recipe, out=target, workers=workers or cores(), fresh=fresh, progress=update)
     reports = api.sibling("reports")
     facts = reports.load(target)
+    told, lines = after(facts) if failure is None else ({}, {})
     if as_json:
         error = (
             {"where": failure.where, "what": failure.what, "fix": failure.fix, "code": failure.code}
             if failure
             else None
         )
-        print_json({"run": str(target), "report": str(target / "report.html"), "error": error, "facts": facts})
+        report = str(target / "report.html")
+        print_json({"run": str(target), "report": report, "error": error, **told, "facts": facts})
     elif not quiet:
         reports.summary(facts, console=stdout(), run=target)
+        for name, line in lines.items():
+            stdout().print(f"[dim]{name:<8}[/]{shown(line)}", soft_wrap=True)
         stdout().print(_took(done.manifest))
     if failure is not None:
         if not as_json:

@@ -17,6 +17,9 @@ from curate.schema import Measured
 _HEAD, _TAIL = 2000, 120
 # Markers that may follow each other at one edge, as in `</s><|im_end|>`.
 _ROUNDS = 6
+# What the two sides of a change may share of a word, so that `before` can be read: `Tom&amp;Jerry`, not `amp;`.
+_WORD = 30
+_LEFT, _RIGHT = re.compile(r"\S*\Z"), re.compile(r"\S*")
 _FENCE = re.compile(r"^[ \t]*(`{3,})([^`\n]*)$", re.MULTILINE)
 # What a turn must hold before a kind of repair is tried, in the dialect of polars: most turns hold nothing.
 _NEEDS = {
@@ -130,11 +133,12 @@ def _proposals(
 
 
 def window(before: str, after: str) -> tuple[int, int, str, str]:
-    """Return start, end, old and new text of the one stretch in which two texts differ."""
+    """Return start, end, old and new text of the one stretch in which two texts differ, widened to whole words."""
     start = _common(before, after, lambda text, size: text[:size])
-    rest, other = before[start:], after[start:]
-    tail = _common(rest, other, lambda text, size: text[len(text) - size :])
-    return start, len(before) - tail, rest[: len(rest) - tail], other[: len(other) - tail]
+    tail = _common(before[start:], after[start:], lambda text, size: text[len(text) - size :])
+    start -= len(_LEFT.findall(before[max(0, start - _WORD) : start])[0])
+    tail -= len(_RIGHT.findall(before[len(before) - tail :][:_WORD])[0])
+    return start, len(before) - tail, before[start : len(before) - tail], after[start : len(after) - tail]
 
 
 def _common(one: str, other: str, part: Callable[[str, int], str]) -> int:
