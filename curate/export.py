@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import UserError, suggest
-from curate.folders import make
+from curate.folders import make, workshop
 from curate.rundir import RunDir, write_text
 
 Turn = Mapping[str, Any]
+JSONL, PARQUET, REPAIRS = "train.jsonl", "data/train-00000-of-00001.parquet", "repairs.jsonl"
 SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
 
@@ -24,36 +26,124 @@ def export(run: RunDir, *, form: str, out: Path) -> dict[str, Any]:
     Args:
         run: a finished run.
         form: a name of `FORMS`.
-        out: a new or empty folder; gets `train.jsonl`, `data/train-00000-of-00001.parquet` and a card.
+        out: a new or empty folder; gets `train.jsonl`, `data/train-00000-of-00001.parquet`, a card and, when the run
+            proposes repairs of rows in the mix, `repairs.jsonl`: they are not made in the rows.
 
     Returns:
-        JSON data: rows, files, and rows left out because the form cannot hold them.
+        JSON data: rows, repairs, files, and rows left out because the form cannot hold them.
 
     Raises:
         UserError: an unknown form, or a mix that has no row the form can hold.
     """
     if form not in FORMS:
         raise UserError(f"--to {form}", "unknown format", suggest(form, FORMS))
-    mix = run.mix(["messages", "meta", "copies"])
-    records: list[dict[str, Any]] = []
-    left_out = 0
-    for messages, meta, copies in mix.iter_rows():
-        record = FORMS[form](messages, orjson.loads(meta or "{}"))
-        left_out += copies if record is None else 0
-        records += [record] * copies if record is not None else []
-    if not records:
-        raise UserError(str(run.path), f"no row of the mix fits the format {form}", "export as messages")
-    make(out / "data")
-    write_text(out / "train.jsonl", "".join(orjson.dumps(record).decode() + "\n" for record in records))
+    with workshop(out / ".partial", wait=True) as partial:
+        make(partial / "data")
+        lines, left_out = _write(run, form, partial)
+        if not lines.height:
+            raise UserError(str(run.path), f"no row of the mix fits the format {form}", "export as messages")
+        repairs = _repairs(run, lines, partial / REPAIRS)
+        write_text(partial / "README.md", _card(run, form))
+        for entry in partial.iterdir():
+            entry.rename(out / entry.name)
+    files = [JSONL, PARQUET, "README.md", *([REPAIRS] if repairs else [])]
+    told = {"rows": int(lines["copies"].sum()), "left_out": left_out, "repairs": repairs}
+    return {**told, "format": form, "files": files, "folder": str(out)}
+
+
+def _write(run: RunDir, form: str, folder: Path) -> tuple[pl.DataFrame, int]:
+    """Write the rows slice by slice, so that only one is in memory.
+
+    Returns:
+        id, line (of its first copy in the JSONL, from 1) and copies of each row written, and how many were left out.
+    """
+    beside = _beside(run) if form == "messages" else []
+    schema = _schema(form, beside)
+    plain = form == "messages" and not beside
+    written: list[tuple[str, int, int]] = []
+    left_out, line = 0, 1
     # page index and content-defined chunking are what the hub calls optimised Parquet
-    parquet = out / "data" / "train-00000-of-00001.parquet"
-    columns = [_storable(record) for record in records]
-    names = list(dict.fromkeys(name for record in columns for name in record))  # pyarrow asks the first record only
-    table = pa.Table.from_pylist([{name: record.get(name) for name in names} for record in columns])
-    pq.write_table(table, parquet, write_page_index=True, use_content_defined_chunking=True)
-    write_text(out / "README.md", _card(run, form))
-    files = ["train.jsonl", "data/train-00000-of-00001.parquet", "README.md"]
-    return {"rows": len(records), "left_out": left_out, "format": form, "files": files, "folder": str(out)}
+    options: dict[str, Any] = {"write_page_index": True, "use_content_defined_chunking": True, "compression": "zstd"}
+    with open(folder / JSONL, "wb") as text, pq.ParquetWriter(folder / PARQUET, schema, **options) as table:
+        for part in _parts(run):
+            copies = part["copies"].to_list()
+            if plain and set(copies) == {1}:
+                fits = [True] * part.height
+                _write_plain(part, text, table)
+            else:
+                records = [FORMS[form](turns, orjson.loads(meta or "{}")) for turns, meta in _pairs(part)]
+                fits = [record is not None for record in records]
+                repeated = [one for one, count in zip(records, copies, strict=True) if one for _ in range(count)]
+                text.writelines(orjson.dumps(record) + b"\n" for record in repeated)
+                table.write_table(pa.Table.from_pylist([_storable(record) for record in repeated], schema=schema))
+            for row, count, fit in zip(part["id"], copies, fits, strict=True):
+                left_out += 0 if fit else count
+                if fit and count:
+                    written.append((row, line, count))
+                    line += count
+    names = {"id": pl.String, "line": pl.UInt32, "copies": pl.UInt32}
+    return pl.DataFrame(written, schema=names, orient="row"), left_out
+
+
+def _parts(run: RunDir) -> Iterator[pl.DataFrame]:
+    """Yield the mix in slices."""
+    file = pq.ParquetFile(run.path / "mix.parquet")
+    for number in range(file.metadata.num_row_groups):
+        part = pl.from_arrow(file.read_row_group(number, columns=["id", "messages", "meta", "copies"]))
+        assert isinstance(part, pl.DataFrame)
+        yield part
+
+
+def _pairs(part: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    return part.select("messages", "meta").iter_rows()
+
+
+def _write_plain(part: pl.DataFrame, text: BinaryIO, table: pq.ParquetWriter) -> None:
+    """Write turns that are role and content alone, in a sixth of the time that Python takes for them."""
+    turn = pl.element().struct.field("role", "content")
+    plain = part.select(pl.col("messages").list.eval(pl.struct(turn)))
+    plain.write_ndjson(text)
+    table.write_table(plain.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(table.schema))
+
+
+def _beside(run: RunDir) -> list[tuple[str, ...]]:
+    """Return the paths of what some rows of the mix have beside role and content: `tools`, and keys of turns."""
+    meta = pl.col("meta")
+    some = run.scan("mix").filter(meta.str.contains('"turns"|"tools"')).select(meta).collect()
+    found = [orjson.loads(value) for value in some["meta"]]
+    keys = {("turns", key) for one in found for turn in one.get("turns", {}).values() for key in turn}
+    return sorted(keys | {("tools",) for one in found if "tools" in one})
+
+
+def _schema(form: str, beside: Sequence[tuple[str, ...]]) -> pa.Schema:
+    """Return the columns of a form for Parquet."""
+    text = pa.string()
+
+    def turns(*names: str) -> pa.DataType:
+        return pa.list_(pa.struct([(name, text) for name in names]))
+
+    if form == "messages":
+        keys = [path[1] for path in beside if path[0] == "turns" and path[1] not in ("role", "content")]
+        tools = [("tools", text)] if ("tools",) in beside else []
+        return pa.schema([("messages", turns("role", "content", *keys)), *tools])
+    if form == "sharegpt":
+        return pa.schema([("conversations", turns("from", "value"))])
+    if form == "alpaca":
+        plain = [(name, text) for name in ("instruction", "input", "output", "system")]
+        return pa.schema([*plain, ("history", pa.list_(pa.list_(text)))])
+    return pa.schema([(name, turns("role", "content")) for name in ("prompt", "completion")])
+
+
+def _repairs(run: RunDir, lines: pl.DataFrame, path: Path) -> int:
+    """Write the repairs that the run proposes for the rows written, and return how many there are."""
+    tables = [run.table(name) for name in run.table_names() if name.endswith(".proposals")]
+    known = [table for table in tables if table is not None and {"id", "kind", "before", "after"} <= set(table.columns)]
+    if not known:
+        return 0
+    found = lines.select("line", "id").join(pl.concat(known, how="diagonal"), on="id", how="inner")
+    if found.height:
+        found.sort("line", "turn", "kind").write_ndjson(path)
+    return found.height
 
 
 def _storable(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,8 +127,18 @@ def _input(source: str, path: Path) -> dict[str, Any]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file())
         sha = digest(*(part for p in files for part in (str(p.relative_to(path)), rundir.file_digest(p))))
-        return {"source": source, "path": str(path), "sha256": sha, "bytes": sum(p.stat().st_size for p in files)}
-    return {"source": source, "path": str(path), "sha256": rundir.file_digest(path), "bytes": path.stat().st_size}
+        return {
+            "source": source,
+            "path": read.named(path),
+            "sha256": sha,
+            "bytes": sum(p.stat().st_size for p in files),
+        }
+    return {
+        "source": source,
+        "path": read.named(path),
+        "sha256": rundir.file_digest(path),
+        "bytes": path.stat().st_size,
+    }
 
 
 def _key(recipe: Recipe, inputs: Sequence[Mapping[str, Any]]) -> str:
@@ -177,7 +187,7 @@ def _slices(raw: pl.DataFrame) -> Iterator[tuple[int, int]]:
 
 def _origins(raw: pl.DataFrame, tallies: Sequence[Tally]) -> pl.DataFrame:
     names = [tallies[i].source.name for i in raw["source"]]
-    files = [str(tallies[i].paths[f]) for i, f in zip(raw["source"], raw["file"], strict=True)]
+    files = [read.named(tallies[i].paths[f]) for i, f in zip(raw["source"], raw["file"], strict=True)]
     columns = {"record": raw["base"], "source": pl.Series(names, dtype=pl.String)}
     return pl.DataFrame({**columns, "file": pl.Series(files, dtype=pl.String), "line": raw["line"]})
 

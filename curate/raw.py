@@ -78,7 +78,7 @@ class Rejects:
         """Write one reject and count its cause."""
         tally.rejects += 1
         tally.causes[reject.cause] += 1
-        entry = {"source": tally.source.name, "file": reject.file, "line": reject.line}
+        entry = {"source": tally.source.name, "file": read.named(reject.file), "line": reject.line}
         text = orjson.dumps({**entry, "cause": reject.cause, "excerpt": reject.excerpt}).decode()
         self._file.write(text + "\n")
 

@@ -15,7 +15,7 @@ from curate.errors import INPUT, UserError
 from curate.lines import COMPRESSIONS, LINE_CAP, blank, broken, lines, too_long
 from curate.records import Item, Record, Reject, excerpt, lookup, parse
 
-__all__ = ["KNOWN_ENDINGS", "Record", "Reject", "expand", "fetch", "lookup", "read", "require_readable"]
+__all__ = ["KNOWN_ENDINGS", "Record", "Reject", "expand", "fetch", "lookup", "named", "read", "require_readable"]
 
 TEXT_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 BINARY_ENDINGS = (".parquet", ".arrow")
@@ -112,6 +112,11 @@ def read(
     if ending == ".json":
         return _text(path, lambda: _json(path, records))
     return _text(path, lambda: _json_lines(path))
+
+
+def named(path: Path | str) -> str:
+    """Return a path as our files can hold it: each byte of a name that is not UTF-8 as `?`, which a glob finds again."""
+    return str(path).encode(errors="replace").decode()
 
 
 def require_readable(path: Path) -> None:
