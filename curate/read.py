@@ -115,7 +115,7 @@ def read(
 
 
 def named(path: Path | str) -> str:
-    """Return a path as our files can hold it: each byte of a name that is not UTF-8 as `?`, which a glob finds again."""
+    """Return a path as our files can hold it: bytes of a name that are not UTF-8 as `?`, so that a glob finds it."""
     return str(path).encode(errors="replace").decode()
 
 
