@@ -204,7 +204,8 @@ class Runner:
             done.append(result)
             self.progress(use.name, len(done), len(tasks))
         if not tasks:  # no rows at all: the step still says which columns it has
-            empty = Task(self.rows, 0, info.name, function, arguments, supplied, 0, extra, alive, self.store, "")
+            named = self._named(info, function, arguments)
+            empty = Task(self.rows, 0, info.name, function, named, supplied, 0, extra, alive, self.store, "")
             return empty._compute(vectors), False
         return _joined([result for result, _ in done]), all(cached for _, cached in done)
 
@@ -221,9 +222,11 @@ class Runner:
         state, cached = self._slices(use, info, ("state", arguments, base), extra, alive)
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
         whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
-        given = {"texts": self.rows.texts, "seed": self.recipe.seed}
-        given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in info.needs else None
-        supplied = {name: given[name] for name in self._supplied(info, "decide")}
+        given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed}
+        needed = self._supplied(info, "decide")
+        given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
+        given["vectors"] = self.vectors() if "vectors" in needed else None
+        supplied = {name: given[name] for name in needed}
         function = catalog.load(info.name).decide
 
         def compute() -> Measured:

@@ -14,7 +14,7 @@ import pytest
 from projects import RECIPE, lay_out, questions
 
 import curate
-from curate import ingest
+from curate import embed, ingest
 from curate.errors import UserError
 
 COUNT = 120
@@ -252,3 +252,25 @@ def test_a_step_that_loses_a_row_is_a_bug_that_names_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(length, "length", broken)
     with pytest.raises(AssertionError, match=r"length\.length returned 1 rows"):
         do(tmp_path)
+
+
+MAP = (
+    RECIPE.split("[[stages]]")[0]
+    + """
+[[stages]]
+name = "map"
+steps = [{ step = "map", size = 5 }]
+"""
+)
+
+
+def test_a_corpus_step_embeds_once_and_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sentence_transformers", reason="embeds; install curatune[embed]")
+    path = lay_out(tmp_path, questions(12), recipe=MAP)
+    run = curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
+    vectors = (run.path / "tables" / "map.vectors.parquet").read_bytes()
+    assert int(run.rows["map.sampled"].sum()) == pl.read_parquet(vectors).height == 5
+    monkeypatch.setattr(embed.Encoder, "encode", None)  # not called again
+    again = curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
+    assert again.manifest["stages"][0]["steps"][0]["cached"]
+    assert (again.path / "tables" / "map.vectors.parquet").read_bytes() == vectors
