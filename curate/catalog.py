@@ -169,6 +169,16 @@ def resolved(info: StepInfo, arguments: Mapping[str, Any], *, resolve: Callable[
     return {name: resolve(value) if name in paths else value for name, value in arguments.items()}
 
 
+def reads(name: str, path: Path) -> list[Path]:
+    """Return the files that a step reads when a recipe names a path: what its own `reads` says, else that file alone.
+
+    Raises:
+        UserError: when such a step finds none there.
+    """
+    found: Callable[[Path], list[Path]] | None = getattr(load(name), "reads", None)
+    return found(path) if found else [path]
+
+
 def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
     return set(inspect.signature(getattr(load(name), function)).parameters) - {"rows", "state"}

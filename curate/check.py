@@ -147,8 +147,16 @@ def _argument(
         for column in [value] if isinstance(value, str) else value:
             if column not in known:
                 yield f"unknown column '{column}'; {suggest(column, known)}"
-    elif "Path" in str(parameter.annotation) and not recipe.resolve(value).is_file():
-        yield f"{recipe.resolve(value)} " + ("is no file" if recipe.resolve(value).exists() else "does not exist")
+    elif "Path" in str(parameter.annotation):
+        yield from _path(recipe.resolve(value), info.name)
+
+
+def _path(path: Path, step: str) -> Iterator[str]:
+    """Check that a path leads to a file, or to a folder in which the step finds its files."""
+    if not path.exists():
+        yield f"{path} does not exist"
+    elif not path.is_file() and not hasattr(catalog.load(step), "reads"):
+        yield f"{path} is no file"
 
 
 def _keepers(stage: Stage, place: str) -> Iterator[str]:

@@ -21,7 +21,10 @@ Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
-CODE = ("schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook", "personal", "clean", "mend")
+CODE = (
+    "schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat",
+    "tokenizer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,8 @@ class Runner:
 
     def _base_key(self, info: catalog.StepInfo, arguments: Mapping[str, Any], read: Sequence[str]) -> str:
         """Return the hash of all that the results of a step depend on, but the slice."""
-        files = [rundir.file_digest(value) for value in arguments.values() if isinstance(value, Path)]
+        paths = [value for value in arguments.values() if isinstance(value, Path)]
+        files = [rundir.file_digest(file) for path in paths for file in catalog.reads(info.name, path)]
         given = {"arguments": canonical(arguments).decode(), "files": files}
         given["signals"] = [self.keys[name.split(".")[0]] for name in read]
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""

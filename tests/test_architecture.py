@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles"}
-HELPERS = {"embed", "heads", "lm", "personal", "rulebook", "terms", "clean", "mend"}
+HELPERS = {"chat", "clean", "embed", "heads", "lm", "mend", "personal", "rulebook", "terms", "tokenizer"}
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats")
 

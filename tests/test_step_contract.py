@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tiny_tokenizer import write_tokenizer
 
 from curate import catalog, schema
 
@@ -86,6 +87,7 @@ class Step:
                 rows, on="id", how="left", maintain_order="left"
             ),
             "path": table,
+            "tokenizer": write_tokenizer(folder / "tokenizer"),
         }
 
     def call(self, function: str, frame: pl.DataFrame) -> pl.DataFrame:
