@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, memory, rundir
+from curate import cache, check, evidence, memory, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Rows, Runner, table_sorted
@@ -166,6 +166,9 @@ def _run_stage(state: _State, stage: Stage) -> None:
         state.tables |= {f"{use.name}.{name}": table_sorted(table) for name, table in result.tables.items()}
         steps.append(entry)
     rules = judge(stage, state.verdicts, state.groups.hstack(state.signals))
+    known = evidence.evidence() if rules else None
+    rules = [{**facts, "evidence": evidence.of(rule, stage, known=known)}
+             for facts, rule in zip(rules, stage.keep, strict=True)]  # fmt: skip
     after = int(state.verdicts.alive.sum())
     entry = {"name": stage.name, "rows_in": before, "rows_out": after, "steps": steps, "rules": rules}
     entry |= {"seconds": time.perf_counter() - started, "peak_memory_mib": memory.peak_mib()}

@@ -155,13 +155,13 @@ def rule_file(folder: str, name: str | Path) -> Path:
 
 def lexicon(name: str | Path) -> Lexicon:
     """Return the word list `rules/lexicons/<name>.toml`, or the file given as a `Path`."""
-    return _load(rule_file("lexicons", name), Lexicon)
+    return load(rule_file("lexicons", name), Lexicon)
 
 
 def patterns(name: str | Path) -> list[Pattern]:
     """Return the patterns of `rules/patterns/<name>.toml`, or of the file given as a `Path`, in its order."""
     path = rule_file("patterns", name)
-    found = _load(path, _PatternFile).patterns
+    found = load(path, _PatternFile).patterns
     ids = [pattern.id for pattern in found]
     if repeated := sorted({name for name in ids if ids.count(name) > 1}):
         raise UserError(str(path), f"id used more than once: {', '.join(repeated)}", "give each its own id")
@@ -180,7 +180,7 @@ def families(extra: Path | None = None) -> dict[str, Family]:
     """
     found: dict[str, Family] = {}
     for path in sorted((RULES / "templates").glob("*.toml")):
-        family = _load(path, Family)
+        family = load(path, Family)
         found[family.family] = _checked(family, path)
     own = sorted(extra.glob("*.toml")) if extra else []
     if extra and not own:
@@ -194,12 +194,12 @@ def families(extra: Path | None = None) -> dict[str, Family]:
 def _own_family(path: Path, found: Mapping[str, Family]) -> Family:
     """Return what a user's file describes: a new family, or a known one with more templates."""
     if {"slots", "optional", "target", "example"} & _toml(path).keys():
-        family = _load(path, Family)
+        family = load(path, Family)
         if family.family in found:
             fix = "choose another name, or leave only family, why and templates to add templates to it"
             raise UserError(str(path), f"family '{family.family}' is taken", fix)
         return family
-    more = _load(path, _MoreTemplates)
+    more = load(path, _MoreTemplates)
     if more.family not in found:
         raise UserError(str(path), f"unknown family '{more.family}'", suggest(more.family, found))
     base = found[more.family]
@@ -250,7 +250,7 @@ def _template_mistakes(template: Template, family: Family) -> list[str]:
     return mistakes
 
 
-def _load(path: Path, model: type[_Model]) -> _Model:
+def load(path: Path, model: type[_Model]) -> _Model:
     """Read a TOML file into a model; parsed files are remembered until the file changes."""
     try:
         stamp = path.stat()

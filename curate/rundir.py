@@ -28,6 +28,8 @@ OWN |= {"report.json", "report.html", "README.md"}
 # What an audit adds: the recipe it proposes, and its rows for a trainer. In any other run these are the user's.
 RECIPE, EXPORT = "recipe.toml", "export"
 AUDIT = "audit"  # what the manifest of an audit calls its recipe file
+# What people said of rows. Not among our own: it stays when the recipe is run again.
+REVIEWS = "reviews.jsonl"
 _AGAIN = "run the recipe again, what was computed is cached"
 _PARQUET = b"PAR1"  # the last bytes of every whole file
 

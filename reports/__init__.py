@@ -1,9 +1,10 @@
 """A run directory told as facts, and the facts told as a page, a dataset card and a terminal summary."""
 
 from reports.compare import compare as compare
+from reports.judging import judging as judging
 from reports.quality import build as build
 from reports.quality import load as load
 from reports.terminal import comparison as comparison
 from reports.terminal import summary as summary
 
-__all__ = ["build", "compare", "comparison", "load", "summary"]
+__all__ = ["build", "compare", "comparison", "judging", "load", "summary"]

@@ -74,7 +74,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
     )
     facts |= {"clusters": clusters.height, "records": copies["record"].n_unique(), "sizes": _sizes(clusters["size"])}
     facts["lost"] = _lost(view, clusters)
-    facts["compared"] = _compared(view, name)
+    facts["compared"] = compared(view, name)
     facts["largest_size"] = int(clusters["size"].to_numpy().max())
     facts["crossing"] = _crossing(view, copies)
     similar = copies["similarity"].drop_nulls()
@@ -94,7 +94,7 @@ def _kind(view: View, name: str) -> str:
     return next((str(step["step"]) for step in uses if step["as"] == name), name)
 
 
-def _compared(view: View, name: str) -> str:
+def compared(view: View, name: str) -> str:
     """Return which text the step compared: the content of the record unless the recipe says otherwise."""
     uses = (use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", []))
     on = next((use.get("on") for use in uses if use.get("as", use.get("step")) == name), None)

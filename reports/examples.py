@@ -20,13 +20,16 @@ _NEEDED = ("id", "source", "task", "template", "lang", "messages", *TEXTS)
 _PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 
 
-def texts(view: View, ids: Iterable[str], *, contents: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+def texts(
+    view: View, ids: Iterable[str], *, contents: Iterable[str] = (), limit: int = shown.EXCERPT
+) -> dict[str, dict[str, Any]]:
     """Return what is shown of each row, by id.
 
     Args:
         view: the run.
         ids: rows that some section shows.
         contents: those among them whose content is shown too.
+        limit: characters shown of a text.
 
     Returns:
         source, task, template, lang, kept, dropped_by, flagged_by, prompt, response and perhaps content, how many
@@ -42,8 +45,8 @@ def texts(view: View, ids: Iterable[str], *, contents: Iterable[str] = ()) -> di
     shown_rows = {}
     for position, row in enumerate(rows.iter_rows(named=True)):
         masked, count = _masked(rows[position], spans.get(row["id"], []))
-        cut = {"prompt": shown.both_ends(masked["prompt"]), "response": shown.excerpt(masked["response"])}
-        cut |= {"content": shown.excerpt(masked["content"])} if row["id"] in with_content else {}
+        cut = {"prompt": shown.both_ends(masked["prompt"], limit), "response": shown.excerpt(masked["response"], limit)}
+        cut |= {"content": shown.excerpt(masked["content"], limit)} if row["id"] in with_content else {}
         shown_rows[row["id"]] = {
             **{name: row[name] for name in ("source", "task", "template", "lang")},
             **{name: fate[row["id"]][name] for name in ("kept", "dropped_by", "flagged_by")},

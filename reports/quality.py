@@ -10,7 +10,6 @@ from curate.errors import INPUT, UserError
 from curate.rundir import RECIPE, RunDir, write_json, write_text
 from reports import shown
 from reports.addresses import masker
-from reports.alert import victim
 from reports.alerts import alerts
 from reports.answers import answers
 from reports.audit import audit
@@ -30,7 +29,7 @@ from reports.measures import glossary, measures
 from reports.phrasing import phrasing
 from reports.provenance import provenance, timing
 from reports.repairs import repairs
-from reports.reviews import reviews
+from reports.reviews import asking, reviews
 from reports.rules import rules
 from reports.safety import safety
 from reports.sample import sample
@@ -103,10 +102,12 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
         row = found["worth"]["list"][0]["row"]
         steps.append(("read the life of a doubtful row", shown.command("curate", "explain", run, row)))
     firing = [rule for rule in found["rules"]["list"] if rule["failed"]]
+    open_rules = {rule["rule"] for rule in found["reviews"]["unjudged"]}
+    firing = [rule for rule in firing if rule["id"] in open_rules] or firing
     if firing:
         heaviest = max(firing, key=lambda rule: (rule["first"], rule["failed"], rule["id"]))
         verb = "dropped" if heaviest["first"] else "flagged"
-        steps.append((f"judge what the heaviest rule {verb}", victim(found, heaviest["id"])))
+        steps.append((f"judge what the heaviest rule {verb}", asking(run, heaviest["id"])))
     if head["kind"] == "audit" and head["kept"]:
         steps.append(("run the recipe that it proposes", shown.command("curate", "run", found["audit"]["recipe"])))
     elif head["kept"] and head["verdict"] != "fail":

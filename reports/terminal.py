@@ -39,6 +39,7 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
         _funnel(console, head, facts["funnel"]["stages"])
     _alerts(console, facts["alerts"])
     console.print()
+    _judged(console, facts["reviews"])
     _line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
     for place, step in enumerate(facts["next"][:COMMANDS]):
         label = "next    " if place == 0 else "        "
@@ -161,6 +162,21 @@ def _alerts(console: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
         _line(console, text)
     if len(alerts) > ALERTS:
         console.print(Text(f"         and {len(alerts) - ALERTS} more in the report", style="dim"))
+
+
+def _judged(console: Console, reviews: Mapping[str, Any]) -> None:
+    """Print in one line how often the rules were right, or that nobody said so."""
+    told = [
+        f"{rule['rule']} right in {shown.share(rule['precision'])} ({shown.share(rule['low'])} to "
+        f"{shown.share(rule['high'])}, n {rule['right'] + rule['wrong']})"
+        for rule in reviews["list"]
+        if rule["precision"] is not None
+    ]
+    if reviews["unjudged"]:
+        drop = shown.verb(len(reviews["unjudged"]), "drop", "drops")
+        told.append(f"nobody judged {shown.plural(len(reviews['unjudged']), 'rule')} that {drop} rows")
+    if told:
+        _line(console, Text.assemble(("judged  ", "dim"), shown.line("; ".join(told))))
 
 
 def _table(first: str, numbers: Sequence[str], *, bar: bool = False) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from curate.cli import catalogue, look, work
+from curate.cli import catalogue, judge, look, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -26,6 +26,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     work.run,
     look.report,
     look.explain,
+    judge.review,
     look.export,
     catalogue.steps,
     catalogue.templates,
