@@ -14,6 +14,7 @@ import polars as pl
 from curate import engine, rundir
 from curate.errors import MISSING, UserError
 from curate.explain import explain
+from curate.export import export
 from curate.recipe import Recipe
 
 
@@ -47,10 +48,24 @@ class Run:
         return explain(rundir.RunDir.open(self.path), row_id)
 
     def report(self) -> dict[str, Any]:
-        """Write report.json, report.html and the dataset card again; return the facts."""
+        """Write report.json, report.html, the dataset card and croissant.json again; return the facts."""
         rundir.RunDir.open(self.path)
         facts: dict[str, Any] = sibling("reports").build(self.path)
         return facts
+
+    def export(self, form: str, out: str | Path) -> dict[str, Any]:
+        """Write the mix in a trainer's format, with a dataset card and croissant.json beside it.
+
+        Args:
+            form: messages, alpaca, sharegpt or prompt-completion.
+            out: a new or empty folder.
+
+        Returns:
+            JSON data: rows, files, and rows left out because the form cannot hold them.
+        """
+        told = export(rundir.RunDir.open(self.path), form=form, out=Path(out))
+        cards: list[str] = sibling("reports").describe(self.path, Path(out), told)
+        return {**told, "files": [*told["files"], *cards]}
 
 
 def attempt(

@@ -10,11 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, embed, export, read
+from curate import api, catalog, embed, read
 from curate.errors import INPUT, UserError
 from curate.recipe import Embedding, Recipe, parse
 from curate.rulebook import RULES
-from curate.rundir import AUDIT, EXPORT, RunDir
+from curate.rundir import AUDIT, EXPORT
 
 # Characters of a file's name that name its source and the run.
 LONGEST = 60
@@ -112,5 +112,5 @@ def _counted(tokenizer: str) -> dict[str, Any]:
 def take_away(run: Path) -> dict[str, Any]:
     """Write all rows of an audit as messages into its folder and return what was written, with its size in bytes."""
     out = run / EXPORT
-    written = export.export(RunDir.open(run), form="messages", out=out)
+    written = api.Run(run).export("messages", out)
     return {**written, "bytes": sum((out / file).stat().st_size for file in written["files"])}

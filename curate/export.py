@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import UserError, suggest
 from curate.folders import make, workshop
-from curate.rundir import RunDir, write_text
+from curate.rundir import RunDir
 
 Turn = Mapping[str, Any]
 JSONL, PARQUET, REPAIRS = "train.jsonl", "data/train-00000-of-00001.parquet", "repairs.jsonl"
@@ -26,8 +26,8 @@ def export(run: RunDir, *, form: str, out: Path) -> dict[str, Any]:
     Args:
         run: a finished run.
         form: a name of `FORMS`.
-        out: a new or empty folder; gets `train.jsonl`, `data/train-00000-of-00001.parquet`, a card and, when the run
-            proposes repairs of rows in the mix, `repairs.jsonl`: they are not made in the rows.
+        out: a new or empty folder; gets `train.jsonl`, `data/train-00000-of-00001.parquet` and, when the run proposes
+            repairs of rows in the mix, `repairs.jsonl`: they are not made in the rows.
 
     Returns:
         JSON data: rows, repairs, files, and rows left out because the form cannot hold them.
@@ -43,10 +43,9 @@ def export(run: RunDir, *, form: str, out: Path) -> dict[str, Any]:
         if not lines.height:
             raise UserError(str(run.path), f"no row of the mix fits the format {form}", "export as messages")
         repairs = _repairs(run, lines, partial / REPAIRS)
-        write_text(partial / "README.md", _card(run, form))
         for entry in partial.iterdir():
             entry.rename(out / entry.name)
-    files = [JSONL, PARQUET, "README.md", *([REPAIRS] if repairs else [])]
+    files = [JSONL, PARQUET, *([REPAIRS] if repairs else [])]
     told = {"rows": int(lines["copies"].sum()), "left_out": left_out, "repairs": repairs}
     return {**told, "format": form, "files": files, "folder": str(out)}
 
@@ -207,12 +206,3 @@ FORMS: dict[str, Callable[[Sequence[Turn], Mapping[str, Any]], dict[str, Any] | 
     "sharegpt": _sharegpt,
     "prompt-completion": _prompt_completion,
 }
-
-
-def _card(run: RunDir, form: str) -> str:
-    """Return the card that tells `datasets` where the rows lie."""
-    manifest = run.manifest
-    head = (
-        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.parquet\n---\n"
-    )
-    return f"{head}# {manifest['name']} as {form}\n\nMade by curatune, recipe hash `{manifest['recipe_sha256']}`.\n"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
 
 from curate import clean, mistakes
+from curate.card import Card
 from curate.errors import UserError, several, suggest
 from curate.overrides import apply
 
@@ -175,6 +176,7 @@ class Recipe(_Strict):
     embedding: Embedding = Embedding()
     stages: tuple[Stage, ...] = ()
     gates: Gates = Gates()
+    card: Card | None = None
     base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
     file: str = Field(default="recipe", exclude=True)
 
@@ -208,6 +210,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "keep": Keep,
     "gates": Gates,
     "embedding": Embedding,
+    "card": Card,
 }
 
 

@@ -3,8 +3,9 @@
 from reports.compare import compare as compare
 from reports.judging import judging as judging
 from reports.quality import build as build
+from reports.quality import describe as describe
 from reports.quality import load as load
 from reports.terminal import comparison as comparison
 from reports.terminal import summary as summary
 
-__all__ = ["build", "compare", "comparison", "judging", "load", "summary"]
+__all__ = ["build", "compare", "comparison", "describe", "judging", "load", "summary"]

@@ -1,190 +1,179 @@
-"""The facts as a dataset card: front matter that the Hugging Face hub reads, then what was done to the data.
+"""The facts as a dataset card: front matter that the Hugging Face hub reads, then the questions of a datasheet.
 
-No text of the data stands in it, only names, labels and counts: a card is read by programs and models too.
+The order is that of Datasheets for Datasets (Gebru et al., 2021): motivation, composition, collection, preprocessing,
+uses, distribution, maintenance. No text of the data stands in it, only names, labels and counts: a card is read by
+programs and models too. What nobody can compute is the maker's to state, in the table `card` of the recipe.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports import shown
+from reports import shown, statements
+from reports.hub import front
+from reports.outputs import MEANINGS
 
-# Upper ends of the hub's size categories.
-_SIZES = (
-    (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
-    (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"), (10_000_000_000, "1B<n<10B"),
-    (100_000_000_000, "10B<n<100B"), (1_000_000_000_000, "100B<n<1T"),
-)  # fmt: skip
-# The hub's task category of each task family; all are text generation too, as every row is a prompt and an answer.
-_TASKS = {
-    "classification": "text-classification", "nli": "text-classification", "paraphrase": "text-classification",
-    "qa_closed": "question-answering", "qa_open": "question-answering", "multiple_choice": "multiple-choice",
-    "summarization": "summarization", "translation": "translation", "extraction": "token-classification",
-}  # fmt: skip
-# Licence ids that the hub knows; it refuses others unless they are given as `other` with a name.
-_LICENCES = frozenset(
-    (
-        "apache-2.0", "mit", "openrail", "bigscience-openrail-m", "creativeml-openrail-m",
-        "bigscience-bloom-rail-1.0", "afl-3.0", "artistic-2.0", "bsl-1.0", "bsd", "bsd-2-clause",
-        "bsd-3-clause", "bsd-3-clause-clear", "c-uda", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0",
-        "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0",
-        "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0",
-        "cc-by-nc-sa-4.0", "cdla-sharing-1.0", "cdla-permissive-1.0", "cdla-permissive-2.0", "wtfpl", "ecl-2.0",
-        "epl-1.0", "epl-2.0", "etalab-2.0", "eupl-1.1", "agpl-3.0", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "lgpl",
-        "lgpl-2.1", "lgpl-3.0", "isc", "lppl-1.3c", "ms-pl", "mpl-2.0", "odc-by", "odbl", "osl-3.0",
-        "postgresql", "ofl-1.1", "ncsa", "unlicense", "zlib", "pddl",
-    )
-)  # fmt: skip
-_LANGUAGE = re.compile(r"^[a-z]{2,3}$")
+Facts = Mapping[str, Any]
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!&$])")
+_UNSTATED = "*Not stated by the maker.*"
+# Values listed of one column; the report has more.
+LISTED = 20
 
 
-def card(facts: Mapping[str, Any]) -> str:
+def card(facts: Facts) -> str:
     """Return the card.
 
     Args:
-        facts: of `reports.quality`.
+        facts: of `reports.quality`; the files described are `provenance.outputs`.
     """
-    parts = [_front(facts), _summary(facts), _content(facts), _manipulation(facts), _limits(facts), _again(facts)]
-    return "\n".join(parts)
+    sections = (
+        _motivation, _composition, _columns, _personal, _collection, _manipulation, _limits, _uses, _distribution,
+        _again,
+    )  # fmt: skip
+    title = f"# {_plain(facts['headline']['name'])}\n"
+    parts = [line for section in sections for line in (*section(facts), "")]
+    return "\n".join([front(facts), title, _plain(statements.summary(facts)), "", *parts])
 
 
-def _tables(facts: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the values that are in the mix, by column."""
-    tables = facts["composition"]["tables"]
-    return {table["column"]: [value for value in table["values"] if value["kept"]] for table in tables}
+def _stated(facts: Facts, key: str) -> str:
+    text = facts["provenance"]["stated"].get(key)
+    return _plain(text) if text else _UNSTATED
 
 
-def _front(facts: Mapping[str, Any]) -> str:
-    """Return the YAML front matter; every string is quoted as JSON, which YAML reads alike."""
-    head, tables = facts["headline"], _tables(facts)
-    languages = sorted({value["value"] for value in tables["lang"] if _LANGUAGE.match(value["value"] or "")})
-    categories = sorted({"text-generation", *(_TASKS[v["value"]] for v in tables["task"] if v["value"] in _TASKS)})
-    lines = ["---", f"pretty_name: {_quoted(head['name'])}"]
-    lines += _listed("language", languages)
-    lines += _licence([value["value"] for value in tables["license"]])
-    lines += _listed("size_categories", [next((name for top, name in _SIZES if head["kept"] < top), "n>1T")])
-    lines += _listed("task_categories", categories)
-    lines += _listed("tags", ["instruction-tuning", "curatune"])
-    lines += ["configs:", '  - config_name: "default"', "    data_files:", '      - split: "train"']
-    lines += ['        path: "mix.parquet"', "---", ""]
-    return "\n".join(lines)
+def _motivation(facts: Facts) -> list[str]:
+    """Return who made it and why."""
+    creators = ", ".join(_plain(name) for name in facts["provenance"]["stated"].get("creators", ())) or _UNSTATED
+    described = facts["provenance"]["stated"].get("description")
+    lines = ["## Motivation", "", *([_plain(described), ""] if described else [])]
+    return [*lines, f"Purpose: {_stated(facts, 'motivation')}", "", f"Made by: {creators}"]
 
 
-def _licence(found: Sequence[str | None]) -> list[str]:
-    """Return the single licence of the mix, or `other` with a name."""
-    if not found or found == [None]:
-        return ['license: "unknown"']
-    if len(found) > 1:
-        return ['license: "other"', 'license_name: "mixed"']
-    name = str(found[0]).lower()
-    if name in _LICENCES:
-        return [f"license: {_quoted(name)}"]
-    slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-") or "unnamed"
-    return ['license: "other"', f"license_name: {_quoted(slug)}"]
-
-
-def _listed(key: str, values: Iterable[str]) -> list[str]:
-    lines = [f"  - {_quoted(value)}" for value in values]
-    return [f"{key}:", *lines] if lines else []
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(shown.line(text), ensure_ascii=False)
-
-
-def _summary(facts: Mapping[str, Any]) -> str:
-    """Return title and first paragraph."""
-    head = facts["headline"]
-    text = (
-        f"{shown.plural(head['kept'], 'row')} for instruction tuning, kept of {shown.count(head['rows'])} that were "
-        f"rendered from {shown.plural(head['records_read'], 'record')} of {shown.plural(head['sources'], 'source')}. "
-        f"About {shown.count(head['kept_tokens'])} tokens (UTF-8 bytes ÷ 4)."
-    )
-    repeated = (
-        f" With copies the mix has {shown.count(head['mix_rows'])} rows." if head["mix_rows"] != head["kept"] else ""
-    )
-    return f"# {_plain(head['name'])}\n\n{text}{repeated} Every dropped row and its reasons are in `rows.parquet`.\n"
-
-
-def _content(facts: Mapping[str, Any]) -> str:
-    """Return what the mix is made of, the licences among it."""
-    tables = _tables(facts)
+def _composition(facts: Facts) -> list[str]:
+    """Return what the mix is made of."""
+    tables = statements.tables(facts)
     lines = ["## Composition", ""]
     for column, title in (("source", "Source"), ("task", "Task family"), ("lang", "Language"), ("license", "Licence")):
         rows = [
             (_plain(value["value"] or "not given"), shown.count(value["kept"]), shown.share(value["mix_share"]),
              shown.share(value["token_share"]))
-            for value in tables[column]
+            for value in tables[column]["values"][:LISTED]
         ]  # fmt: skip
         lines += [*_table((title, "Rows", "Share of the mix", "Share of tokens"), rows), ""]
-    if len(tables["license"]) > 1:
-        lines += ["The sources come under different licences: the terms of each apply to its rows.", ""]
-    lines += [
-        "Each row holds `messages` (role, content, and whether the turn is trained on), the same as `prompt` and",
-        "`response`, its `source`, `task`, `template`, `license` and `lang`, and `copies`, how often it counts.",
-        "",
-    ]
-    return "\n".join(lines)
+        more = tables[column]["in_mix"] - len(rows)
+        lines += [f"{shown.count(more)} more in `report.html`.", ""] if more > 0 else []
+    lengths = facts["lengths"]
+    fits = ", ".join(f"{one['tokens']:,}: {shown.share(one['share'])}" for one in lengths["windows"])
+    lines += [f"Rows that fit a window of so many estimated tokens: {fits}.", "", "### Copies", ""]
+    lines += [*_list(statements.copies(facts)), "", "### Overlap with evaluation data", ""]
+    return [*lines, *_list(statements.leaks(facts))]
 
 
-def _manipulation(facts: Mapping[str, Any]) -> str:
-    """Return what was removed and why, from the rules."""
+def _columns(facts: Facts) -> list[str]:
+    """Return the columns of the file that holds the rows."""
+    file = next(file for file in facts["provenance"]["outputs"] if "columns" in file)
+    rows = [(f"`{one['name']}`", _kind(one["type"]), MEANINGS.get(one["name"], "")) for one in file["columns"]]
+    return ["### Columns", "", *_table(("Column", "Type", "Meaning"), rows)]
+
+
+def _kind(kind: Any) -> str:
+    """Return a type in words."""
+    if isinstance(kind, str):
+        return kind
+    if "list" in kind:
+        return f"list of {_kind(kind['list'])}"
+    return "(" + ", ".join(f"{part['name']}: {_kind(part['type'])}" for part in kind["struct"]) + ")"
+
+
+def _personal(facts: Facts) -> list[str]:
+    return ["## Personal data", "", *_list(statements.personal(facts))]
+
+
+def _collection(facts: Facts) -> list[str]:
+    """Return how the records came together."""
+    made = f"How the sources were collected: {_stated(facts, 'collection')}"
+    labelled = f"Who annotated them: {_stated(facts, 'annotation')}"
+    return ["## Collection", "", made, "", labelled, "", *_list(statements.collection(facts))]
+
+
+def _manipulation(facts: Facts) -> list[str]:
+    """Return what was removed, on which grounds, and how much each rule removes alone."""
     lines = ["## Data manipulation", ""]
     dropping = [rule for rule in facts["rules"]["list"] if not rule["flag"]]
     if dropping:
         lines += [
-            "Rows were never edited by a rule, only left out. A row that breaks several rules counts for each.",
+            "Rows were never edited by a rule, only left out. A row that breaks several rules counts for each; “alone”",
+            "are the rows that no other rule of the stage removes, “no verdict” those the check could not judge: they",
+            "stayed.",
             "",
         ]
         rows = [
-            (_plain(rule["stage"]), _plain(rule["sentence"]), _plain(rule["why"]), shown.count(rule["failed"]))
+            (_plain(rule["stage"]), _plain(rule["sentence"]), _plain(rule["why"]),
+             *(shown.count(rule[key]) for key in ("evaluated", "failed", "unique", "unknown")))
             for rule in dropping
-        ]
-        lines += _table(("Stage", "Rule", "Why", "Rows removed"), rows)
+        ]  # fmt: skip
+        lines += _table(("Stage", "Rule", "Why", "Rows seen", "Removed", "Alone", "No verdict"), rows)
     else:
         lines.append("No row was removed.")
-    repairs: dict[str, int] = {}
-    for source in facts["sources"]:
-        for name, count in source["repairs"].items():
-            repairs[name] = repairs.get(name, 0) + count
-    if repairs:
-        named = ", ".join(f"{_plain(name)} {shown.count(count)}" for name, count in sorted(repairs.items()))
-        lines += ["", f"Texts repaired while reading: {named}."]
-    if facts["headline"]["rejects"]:
-        lines += ["", f"{shown.plural(facts['headline']['rejects'], 'record')} could not be read or rendered."]
-    return "\n".join([*lines, ""])
+    flagging = [rule for rule in facts["rules"]["list"] if rule["flag"] and rule["failed"]]
+    if flagging:
+        lines += ["", "Flagged only, and still in the mix unless another rule removed them:", ""]
+        found = [(_plain(rule["id"]), _plain(rule["why"]), shown.count(rule["failed"])) for rule in flagging]
+        lines += _table(("Rule", "Why", "Rows"), found)
+    repaired = [_plain(text) for text in statements.repairs(facts)]
+    return [*lines, *(["", *repaired] if repaired else [])]
 
 
-def _limits(facts: Mapping[str, Any]) -> str:
-    """Return personal data and the open alerts."""
-    personal = facts["safety"]["personal"]
-    lines = ["## Personal data", ""]
-    if "skipped" in personal:
-        lines.append("Not looked for.")
-    else:
-        kinds = ", ".join(
-            f"{_plain(kind['kind'])} {shown.count(kind['kept'])}" for kind in personal["kinds"] if kind["kept"]
-        )
-        lines.append(f"Looked for by pattern. Rows of the mix where some was found: {kinds or 'none'}.")
-    lines += ["", "## Known limits", ""]
-    # Causes of rejects may quote a record; how many there were stands above.
-    open_alerts = [one for one in facts["alerts"] if one["severity"] != "note" and one["section"] != "intake"]
-    lines += [f"- {_plain(alert['text'])}" for alert in open_alerts] or ["No alert is open."]
-    return "\n".join([*lines, ""])
+def _limits(facts: Facts) -> list[str]:
+    """Return biases and limits, from the figures of the report."""
+    lines = ["## Known biases", "", *_list(statements.biases(facts)), "", "## Known limits", ""]
+    return [*lines, *_list(statements.limits(facts))]
 
 
-def _again(facts: Mapping[str, Any]) -> str:
+def _uses(facts: Facts) -> list[str]:
+    fit, unfit = _stated(facts, "uses"), _stated(facts, "unfit_for")
+    return ["## Uses", "", f"Meant for: {fit}", "", f"Not fit for: {unfit}"]
+
+
+def _distribution(facts: Facts) -> list[str]:
+    """Return the files, the terms they come under, and who looks after them."""
+    made, tables = facts["provenance"], statements.tables(facts)
+    lines = ["## Distribution and maintenance", ""]
+    rows = [(f"`{file['path']}`", shown.count(file["bytes"]), f"`{file['sha256']}`") for file in made["outputs"]]
+    lines += [*_table(("File", "Bytes", "SHA-256"), rows), ""]
+    licences = tables["license"]["values"]
+    if len(licences) > 1:
+        lines += ["The sources come under different licences: the terms of each apply to its rows (see above).", ""]
+    elif not licences or licences[0]["value"] is None:
+        lines += ["No source declares a licence.", ""]
+    published = _plain(made["stated"].get("published") or "") or _UNSTATED
+    lines += [f"Published: {published}", "", f"Maintained by: {_stated(facts, 'maintenance')}"]
+    return [*lines, *(["", f"Cite as: {_stated(facts, 'cite')}"] if "cite" in made["stated"] else [])]
+
+
+def _again(facts: Facts) -> list[str]:
     """Return how to make the mix again."""
     made = facts["provenance"]
     versions = ", ".join(f"{_plain(name)} {_plain(version)}" for name, version in made["versions"].items())
-    lines = ["## Make it again", "", f"    {shown.line(made['command'])}", "", f"Seed {made['seed']}; {versions}.", ""]
-    rows = [(_plain(file["source"]), _plain(file["path"]), f"`{_plain(file['sha256'])}`") for file in made["inputs"]]
+    lines = ["## Make it again", "", f"    {shown.line(statements.command(facts))}", ""]
+    lines += [f"Seed {made['seed']}; {versions}.", ""]
+    rows = [
+        (_plain(file["source"]), _plain(statements.place(file["path"])), f"`{file['sha256']}`")
+        for file in made["inputs"]
+    ]
     lines += _table(("Source", "File", "SHA-256"), rows) if rows else []
-    return "\n".join([*lines, "", "The quality report is `report.html`; its figures as data are `report.json`.", ""])
+    here = "this folder" if made["layout"] == "run" else f"the run {_plain(statements.place(facts['headline']['run']))}"
+    return [
+        *lines,
+        "",
+        f"In {here}, `rows.parquet` holds every row, the dropped ones with their reasons, `report.html` the quality",
+        "report, and `report.json` its figures as data.",
+    ]
+
+
+def _list(texts: Iterable[str]) -> list[str]:
+    return [f"- {_plain(text)}" for text in texts] or ["- None."]
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

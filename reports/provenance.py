@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from reports import shown, toml
+from reports.outputs import output
 from reports.view import View
 
 
 def provenance(view: View) -> dict[str, Any]:
-    """Return command, recipe, hashes and versions."""
+    """Return command, recipe, hashes and versions, the file of the mix, and what the maker stated in the recipe."""
     manifest = view.manifest
     return {
         "method": (
@@ -25,6 +26,10 @@ def provenance(view: View) -> dict[str, Any]:
         "inputs": manifest.get("inputs", []),
         "versions": dict(sorted((manifest.get("versions") or {}).items())),
         "format": manifest.get("format"),
+        "layout": "run",
+        "left_out": 0,
+        "outputs": [output(view.run.path, "mix.parquet")],
+        "stated": manifest["recipe"].get("card") or {},
     }
 
 

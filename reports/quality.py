@@ -26,6 +26,7 @@ from reports.intake import rejects, sources
 from reports.lengths import lengths
 from reports.masks import masks
 from reports.measures import glossary, measures
+from reports.outputs import output
 from reports.phrasing import phrasing
 from reports.provenance import provenance, timing
 from reports.repairs import repairs
@@ -118,7 +119,7 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def build(run: Path, *, name: str | None = None) -> dict[str, Any]:
-    """Write report.json, report.html and README.md into a run directory and return the facts.
+    """Write report.json, report.html, README.md and croissant.json into a run directory and return the facts.
 
     Into that of an audit also recipe.toml, the recipe that it proposes.
 
@@ -130,15 +131,45 @@ def build(run: Path, *, name: str | None = None) -> dict[str, Any]:
         UserError: when there is no finished run.
     """
     from reports import html, markdown  # a template engine and chart libraries, of no use to `load`
+    from reports.croissant import croissant
 
     found = facts(run, name=name)
-    page, card = html.render(found), markdown.card(found)
+    page, card, metadata = html.render(found), markdown.card(found), croissant(found)
     write_json(run / "report.json", found)
     write_text(run / "report.html", page)
     write_text(run / "README.md", card)
     if "text" in found["audit"]:
         write_text(run / RECIPE, found["audit"]["text"])
+    write_json(run / "croissant.json", metadata)
     return found
+
+
+def describe(run: Path, folder: Path, told: dict[str, Any]) -> list[str]:
+    """Write README.md and croissant.json beside an export of a run.
+
+    Args:
+        run: the run directory; facts of another version of the report are computed anew.
+        folder: the export.
+        told: of the export: `format`, `files` and `left_out`.
+
+    Returns:
+        The names of the two files.
+
+    Raises:
+        UserError: when there is no finished run.
+    """
+    from reports import markdown
+    from reports.croissant import croissant
+
+    saved = run / "report.json"
+    found = load(run) if saved.is_file() else {}
+    found = found if found.get("schema") == SCHEMA else facts(run)
+    outputs = [output(folder, path) for path in told["files"]]
+    made = {**found["provenance"], "layout": told["format"], "left_out": told["left_out"], "outputs": outputs}
+    found = {**found, "provenance": made}
+    write_text(folder / "README.md", markdown.card(found))
+    write_json(folder / "croissant.json", croissant(found))
+    return ["README.md", "croissant.json"]
 
 
 def load(run: Path) -> dict[str, Any]:

@@ -105,12 +105,11 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the mix in a trainer's format."""
-    from curate import export as exporting
-    from curate.rundir import RunDir
+    from curate import api
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(str(out), "is not empty", "name a new folder")
-    written = exporting.export(RunDir.open(run), form=to, out=out)
+    written = api.Run(run).export(to, out)
     if as_json:
         print_json(written)
     else:

@@ -89,11 +89,33 @@ def test_datasets_loads_each_export_offline(
     run: RunDir, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets = pytest.importorskip("datasets", reason="the extra hf is not installed")
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    told = export.export(run, form=form, out=tmp_path / "x")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    told = curate.Run(run.path).export(form, tmp_path / "x")
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"train.jsonl", "data", "README.md", "croissant.json"}
     loaded = datasets.load_dataset(str(tmp_path / "x"), split="train", cache_dir=str(tmp_path / "cache"))
+    plain = datasets.Dataset.from_parquet(str(tmp_path / "x" / told["files"][1]), cache_dir=str(tmp_path / "plain"))
     assert loaded.num_rows == told["rows"]
+    assert loaded.features == plain.features, "the card describes other columns than the file has"
     assert "large" not in str(loaded.features)
+
+
+def test_the_card_of_an_export_tells_what_the_form_cannot_hold(run: RunDir, tmp_path: Path) -> None:
+    told = curate.Run(run.path).export("alpaca", tmp_path / "x")
+    assert told["files"] == ["train.jsonl", "data/train-00000-of-00001.parquet", "README.md", "croissant.json"]
+    card = (tmp_path / "x" / "README.md").read_text()
+    assert "Here as alpaca: 2 rows, each as often as it counts; 1 row left out that this form cannot hold." in card
+    assert "`history` | list of list of string" in card and "| `slots`" not in card
+
+
+def test_an_export_of_a_run_with_an_old_report_reckons_anew(run: RunDir, tmp_path: Path) -> None:
+    curate.Run(run.path).export("messages", tmp_path / "x")
+    report = run.path / "report.json"
+    saved = report.read_text()
+    report.write_text('{"schema": 1}')
+    curate.Run(run.path).export("messages", tmp_path / "y")
+    report.write_text(saved)
+    for name in ("README.md", "croissant.json"):
+        assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
 
 
 def test_an_unknown_form_is_refused(run: RunDir, tmp_path: Path) -> None:

@@ -156,3 +156,16 @@ def test_a_recipe_survives_the_manifest(tmp_path: Path) -> None:
     keep = '{ signal = "length.words", min = 1, why = "x", where = { task = ["qa_open"] } }'
     recipe = load_recipe(write(tmp_path, stage('{ step = "length", as = "l2" }, { step = "length" }', keep)))
     assert parse(recipe.plain(), file=recipe.file, base=recipe.base) == recipe
+
+
+def test_the_maker_states_in_the_recipe_what_nobody_can_compute(tmp_path: Path) -> None:
+    stated = '[card]\ncreators = ["Ada"]\npublished = 2026-01-31\nuses = "tuning"\n'
+    card = load_recipe(write(tmp_path, MINIMAL + stated)).plain()["card"]
+    assert card == {"creators": ["Ada"], "published": "2026-01-31", "uses": "tuning", "annotations_creators": [],
+                    "source_datasets": []}  # fmt: skip
+    assert "card" not in load_recipe(write(tmp_path, MINIMAL)).plain()
+
+
+def test_a_slip_in_the_card_is_named_with_the_near_match(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"card, creator: unknown key 'creator'.*'creators'"):
+        load_recipe(write(tmp_path, MINIMAL + '[card]\ncreator = "Ada"\n'))
