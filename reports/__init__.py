@@ -5,7 +5,7 @@ from reports.judging import judging as judging
 from reports.quality import build as build
 from reports.quality import describe as describe
 from reports.quality import load as load
-from reports.terminal import comparison as comparison
 from reports.terminal import summary as summary
+from reports.terminal_compare import comparison as comparison
 
 __all__ = ["build", "compare", "comparison", "describe", "judging", "load", "summary"]

@@ -27,17 +27,48 @@ def histogram(facts: Mapping[str, Any], *, signal: str, bounds: Sequence[float] 
         signal: title of the horizontal axis.
         bounds: thresholds of the rule.
     """
+    bars, axis = _binned(facts, signal)
+    marks = [bound for bound in bounds if bars[0]["low"] <= bound <= bars[-1]["high"]]
+    return _svg(_bars(bars, axis, second="high"), marks=marks)
+
+
+def mirrored(facts: Mapping[str, Any], *, title: str) -> str:
+    """Return the shares of two mixes over the same bars, the new one upwards and the old one downwards.
+
+    Args:
+        facts: `bars` with `low`, `high`, `old_share` and `new_share`, and how they are closed.
+        title: of the horizontal axis.
+    """
+    import altair as alt
+
+    bars, axis = _binned(facts, title)
+    rows = [
+        {"low": bar["low"], "high": bar["high"], "side": side, "from": 0, "to": sign * bar[f"{side}_share"]}
+        for bar in bars
+        for side, sign in (("new", 1), ("old", -1))
+        if bar[f"{side}_share"]
+    ]
+    shares = alt.Axis(tickCount=5, labelExpr="format(abs(datum.value), '~%')")
+    encoding: dict[str, Any] = {
+        "x": axis,
+        "x2": "high:Q",
+        "y": alt.Y("to:Q", title="old | new, share", axis=shares),
+        "y2": "from:Q",
+        "color": alt.Color("side:N", scale=alt.Scale(domain=["new", "old"], range=[KEPT, DROPPED]), legend=None),
+    }
+    chart: alt.Chart = alt.Chart(_data(rows)).mark_bar(aria=False, binSpacing=1).encode(**encoding)
+    return _svg(chart)
+
+
+def _binned(facts: Mapping[str, Any], title: str) -> tuple[list[dict[str, Any]], alt.X]:
+    """Return bars where they are drawn, and their axis."""
     import altair as alt
 
     # Whole numbers of which each has its own bar sit in the middle of it.
     shift = 0.0 if not facts["unit_bars"] else 0.5 if facts["closed"] == "right" else -0.5
     bars = [{**bar, "low": bar["low"] + shift, "high": bar["high"] + shift} for bar in facts["bars"]]
-    low, high = bars[0]["low"], bars[-1]["high"]
-    axis = alt.X(
-        "low:Q", bin="binned", title=signal, scale=alt.Scale(domain=[low, high], nice=False), axis=alt.Axis(tickCount=8)
-    )
-    marks = [bound for bound in bounds if low <= bound <= high]
-    return _svg(_bars(bars, axis, second="high"), marks=marks)
+    domain = alt.Scale(domain=[bars[0]["low"], bars[-1]["high"]], nice=False)
+    return bars, alt.X("low:Q", bin="binned", title=title, scale=domain, axis=alt.Axis(tickCount=8))
 
 
 def classes(facts: Sequence[Mapping[str, Any]], *, title: str) -> str:

@@ -1,55 +1,95 @@
-"""Two runs side by side: rows that came, went or changed their verdict, and what moved."""
+"""Two runs side by side as plain data: what changed, and whether newly collected data looks like the old."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+from curate.rundir import write_json, write_text
+from reports.compare_recipe import recipe, rules, stages, totals
+from reports.compare_rows import matching
+from reports.compare_vectors import clouds
+from reports.compare_words import characteristic_words
+from reports.compare_worth import changes, following, verdict, worth
+from reports.drift import drift
+from reports.examples import difference, texts
+from reports.pair import SIDES, Pair, open_pair
 
-from curate.rundir import RunDir
+SCHEMA = 1
 
 
 def compare(run: Path, against: Path) -> dict[str, Any]:
-    """Return what differs between two runs, rows matched by id.
+    """Write compare.json and compare.html into a run directory and return the facts.
 
     Args:
-        run: the run in question.
-        against: the run it is held against.
+        run: the run in question, told as the new one.
+        against: the run it is held against, told as the old one.
 
-    Returns:
-        JSON data: `totals` and `rules` as pairs [against, run], `rows` with counts of added, removed and changed,
-        `verdicts` with one entry per change of verdict, `tasks` with the kept rows and shares of both.
+    Raises:
+        UserError: when one is no finished run.
     """
-    new, old = RunDir.open(run), RunDir.open(against)
-    manifests = old.manifest, new.manifest
-    columns = ["id", "task", "kept", "dropped_at"]
-    both = old.rows(columns).join(new.rows(columns), on="id", how="full", suffix="_new", coalesce=True)
-    moved = both.filter(pl.col("kept").is_not_null(), pl.col("kept_new").is_not_null())
-    fate = pl.col("dropped_at").fill_null("kept"), pl.col("dropped_at_new").fill_null("kept")
-    changed = moved.filter(fate[0] != fate[1])
-    verdicts = changed.group_by(before=fate[0], after=fate[1]).agg(rows=pl.len())
-    verdicts = verdicts.sort("rows", "before", "after", descending=[True, False, False])
-    rules = [{rule["id"]: rule["failed"] for stage in one["stages"] for rule in stage["rules"]} for one in manifests]
-    return {
-        "run": str(run),
-        "against": str(against),
-        "totals": {name: [one["totals"][name] for one in manifests] for name in manifests[0]["totals"]},
-        "rules": {name: [one.get(name) for one in rules] for name in dict.fromkeys([*rules[0], *rules[1]])},
-        "rows": {
-            "added": both.filter(pl.col("kept").is_null()).height,
-            "removed": both.filter(pl.col("kept_new").is_null()).height,
-            "changed": changed.height,
-            "same": moved.height - changed.height,
-        },
-        "verdicts": verdicts.to_dicts(),
-        "tasks": _tasks(both),
+    from reports import html  # a template engine and chart libraries, of no use to `facts`
+
+    found = facts(run, against)
+    page = html.comparison(found)
+    write_json(run / "compare.json", found)
+    write_text(run / "compare.html", page)
+    return found
+
+
+def facts(run: Path, against: Path) -> dict[str, Any]:
+    """Return what differs between two runs, JSON-able; equal runs give equal facts.
+
+    Args:
+        run: the run in question, told as the new one.
+        against: the run it is held against, told as the old one.
+
+    Raises:
+        UserError: when one is no finished run.
+    """
+    pair = open_pair(run, against)
+    names = [str(view.manifest["name"]) for view in pair.views]
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "headline": {"run": str(run), "against": str(against), "names": dict(zip(SIDES, names, strict=True))},
+        "totals": totals(pair),
+        "funnel": stages(pair),
+        "recipe": recipe(pair),
+        "matching": matching(pair),
+        "rules": rules(pair),
+        "drift": drift(pair),
+        "words": characteristic_words(pair),
+        "clouds": clouds(pair),
     }
+    found["headline"] |= verdict(found)
+    found["changes"] = changes(found)
+    found["worth"] = worth(pair, found)
+    found["next"] = following(found)
+    found["rows"] = _texts(pair, found)
+    return found
 
 
-def _tasks(both: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return kept rows and their share by task, in both runs."""
-    task = pl.coalesce("task", "task_new").fill_null("none")
-    counts = both.group_by(task=task).agg(before=pl.col("kept").sum(), after=pl.col("kept_new").sum()).sort("task")
-    share = [pl.col(name) / pl.max_horizontal(pl.col(name).sum(), 1) for name in ("before", "after")]
-    return counts.with_columns(before_share=share[0], after_share=share[1]).to_dicts()
+def _texts(pair: Pair, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows shown as each run has them, by side and id; those whose text changed with the difference."""
+    wanted = list(_examples(found))
+    rows: dict[str, dict[str, Any]] = {}
+    for side, view in zip(SIDES, pair.views, strict=True):
+        rows[side] = texts(view, [example["row"] for example in wanted if side in example["sides"]])
+    for row, new in rows["new"].items():
+        old = rows["old"].get(row)
+        if old is not None:
+            parts = [part for part in ("prompt", "response") if old[part] != new[part]]
+            new["difference"] = {part: difference(old[part], new[part]) for part in parts}
+    return rows
+
+
+def _examples(found: Any) -> Any:
+    """Yield everything at any depth that names a row and the runs it stands in."""
+    if isinstance(found, dict):
+        if "row" in found and "sides" in found:
+            yield found
+        for value in found.values():
+            yield from _examples(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _examples(value)

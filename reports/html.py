@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from reports import charts, shown
 from reports.budget import EXCERPTS, LIMIT, thinned
+from reports.compare_worth import fate
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -27,15 +28,24 @@ def render(facts: Mapping[str, Any], *, limit: int = LIMIT) -> str:
         limit: bytes of UTF-8 that the page may have. Above it examples are cut shorter and shorter; a page whose
             figures alone are too many keeps what stands before the folded sections. Both are said on the page.
     """
-    page = _page(facts, notice=None, detail=True)
+    page = _whole(facts)
     for size in EXCERPTS:
         if len(page.encode()) <= limit:
             return page
-        page = _page(thinned(facts, size), notice=_notice(limit, f"texts are cut to {size} characters"), detail=True)
+        page = _whole(thinned(facts, size), notice=_notice(limit, f"texts are cut to {size} characters"))
     if len(page.encode()) > limit:
         notice = _notice(limit, "the sections in detail are left out")
-        page = _page(thinned(facts, EXCERPTS[-1]), notice=notice, detail=False)
+        page = _whole(thinned(facts, EXCERPTS[-1]), notice=notice, detail=False)
     return page
+
+
+def comparison(facts: Mapping[str, Any]) -> str:
+    """Return the page that compares two runs.
+
+    Args:
+        facts: what `reports.compare.facts` returns, or compare.json read back.
+    """
+    return _page("compare.html.j2", facts, scripts="report.js")
 
 
 def _notice(limit: int, done: str) -> str:
@@ -43,20 +53,24 @@ def _notice(limit: int, done: str) -> str:
     return f"To keep this page under {limit / 1e6:g} MB, {done}; report.json and rows.parquet have all"
 
 
-def _page(facts: Mapping[str, Any], *, notice: str | None, detail: bool) -> str:
-    """Return the page with or without its folded sections."""
-    environment = _environment()
-    script, style = _assets("js"), _assets("css")
+def _whole(facts: Mapping[str, Any], *, notice: str | None = None, detail: bool = True) -> str:
+    """Return the report with or without its folded sections."""
+    return _page("report.html.j2", facts, scripts="*.js", notice=notice, detail=detail)
+
+
+def _page(template: str, facts: Mapping[str, Any], *, scripts: str, **more: Any) -> str:
+    """Return a page with all our style sheets and those scripts whose names fit, the only ones it may run."""
+    script, style = _assets(scripts), _assets("*.css")
     allowed = "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode()
-    page = environment.get_template("report.html.j2")
+    page = _environment().get_template(template)
     # Only our own assets pass unescaped.
     safe = {"script": Markup(script), "style": Markup(style), "allowed": allowed}
-    return page.render(f=facts, notice=notice, detail=detail, **safe)
+    return page.render(f=facts, **more, **safe)
 
 
-def _assets(ending: str) -> str:
-    """Return all our scripts or style sheets as one, in order of their names."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob(f"*.{ending}")))
+def _assets(names: str) -> str:
+    """Return our scripts or style sheets as one, in order of their names."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob(names)))
 
 
 def _rows_to_search(facts: Mapping[str, Any]) -> list[list[Any]]:
@@ -121,6 +135,8 @@ def _environment() -> jinja2.Environment:
         "classes": _classes,
         "quote": shown.command,
         "square_root": charts.square_root,
+        "mirrored": _mirrored,
+        "fate": fate,
     }
     return environment
 
@@ -133,6 +149,10 @@ def _visible(value: Any) -> Any:
 def _histogram(distribution: Mapping[str, Any], rule: Mapping[str, Any]) -> Markup:
     bounds = [rule[key] for key in ("min", "max") if key in rule]
     return Markup(charts.histogram(distribution, signal=rule["signal"], bounds=bounds))
+
+
+def _mirrored(shift: Mapping[str, Any]) -> Markup:
+    return Markup(charts.mirrored(shift["histogram"], title=shift["title"]))
 
 
 def _classes(histogram: Mapping[str, Any]) -> Markup:

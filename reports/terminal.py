@@ -29,9 +29,9 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
     """
     head = facts["headline"]
     title = Text.assemble((shown.line(head["name"]), "bold"), "  ", (_verdict(head), _STYLES[head["verdict"]]))
-    _line(console, title)
-    _line(console, Text(shown.line(head["meaning"])))
-    _line(console, Text(_counted(head)))
+    cut_line(console, title)
+    cut_line(console, Text(shown.line(head["meaning"])))
+    cut_line(console, Text(_counted(head)))
     if head["kind"] == "audit":
         _audited(console, facts["audit"])
     else:
@@ -40,51 +40,14 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
     _alerts(console, facts["alerts"])
     console.print()
     _judged(console, facts["reviews"])
-    _line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
+    cut_line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
     for place, step in enumerate(facts["next"][:COMMANDS]):
         label = "next    " if place == 0 else "        "
         # A command is there to be copied: it may run on, it is never cut.
         console.print(Text.assemble((label, "dim"), (shown.line(step["command"]), "cyan")), soft_wrap=True)
 
 
-def comparison(compared: Mapping[str, Any], *, console: Console) -> None:
-    """Print how two runs differ.
-
-    Args:
-        compared: of `reports.compare`.
-        console: where to.
-    """
-    _line(console, Text.assemble((shown.line(compared["run"]), "bold"), " against ", shown.line(compared["against"])))
-    _pairs(console, "totals", compared["totals"])
-    _pairs(
-        console, "rule, rows that fail", {rule: pair for rule, pair in compared["rules"].items() if pair[0] != pair[1]}
-    )
-    _pairs(console, "kept by task", {task["task"]: [task["before"], task["after"]] for task in compared["tasks"]})
-    rows = compared["rows"]
-    counted = ", ".join(f"{shown.count(rows[name])} {name}" for name in ("same", "changed", "added", "removed"))
-    console.print(Text(f"rows by id: {counted}"))
-    if compared["verdicts"]:
-        table = _table("became", ["rows"])
-        for change in compared["verdicts"]:
-            table.add_row(_name(f"{change['before']} → {change['after']}"), shown.count(change["rows"]))
-        console.print(table)
-
-
-def _pairs(console: Console, title: str, pairs: Mapping[str, Sequence[int | None]]) -> None:
-    """Print two counts for each name, and the change from the first to the second."""
-    if pairs:
-        table = _table(title, ["before", "after", "change"])
-        for name, (before, after) in pairs.items():
-            change = (after or 0) - (before or 0)
-            table.add_row(_name(name), shown.count(before), shown.count(after), f"{change:+,}" if change else "=")
-        console.print(table)
-
-
-def _name(text: str) -> Text:
-    return Text(shown.line(text), no_wrap=True, overflow="ellipsis")
-
-
-def _line(console: Console, text: Text) -> None:
+def cut_line(console: Console, text: Text) -> None:
     """Print one line, cut at the edge."""
     console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
 
@@ -97,18 +60,18 @@ def _verdict(head: Mapping[str, Any]) -> str:
 def _audited(console: Console, audit: Mapping[str, Any]) -> None:
     """Print how each file was read, and the checks that flag most with what the written recipe would drop."""
     for source in audit["reads"][:READS]:
-        _line(console, Text(f"reads {shown.line(source['name'])} as {shown.line(str(source['detected']))}"))
+        cut_line(console, Text(f"reads {shown.line(source['name'])} as {shown.line(str(source['detected']))}"))
     if len(audit["reads"]) > READS:
         console.print(Text(f"      and {len(audit['reads']) - READS} more sources", style="dim"))
     if audit["embedding"]:
-        _line(console, Text(f"skips embeddings: {audit['embedding']['command']}"))
+        cut_line(console, Text(f"skips embeddings: {audit['embedding']['command']}"))
     console.print()
-    table = _table("check", ["flagged", "would drop"])
+    table = plain_table("check", ["flagged", "would drop"])
     firing = sorted((one for one in audit["checks"] if one["flagged"]), key=lambda one: -one["flagged"])
     for one in firing[:STAGES]:
         about = "" if one["exact"] else "about "
         dropped = f"{about}{shown.count(one['would_drop'])}" if one["drops"] else "only flags"
-        table.add_row(_name(one["id"]), shown.count(one["flagged"]), dropped)
+        table.add_row(Text(shown.line(one["id"]), no_wrap=True, overflow="ellipsis"), shown.count(one["flagged"]), dropped)
     if firing:
         console.print(table)
 
@@ -137,7 +100,7 @@ def _funnel(console: Console, head: Mapping[str, Any], stages: Sequence[Mapping[
     """Print a line for each stage; the first and last when there are many."""
     if not stages:
         return
-    table = _table("stage", ["in", "dropped", "out"], bar=True)
+    table = plain_table("stage", ["in", "dropped", "out"], bar=True)
     listed = [*stages] if len(stages) <= STAGES else [*stages[: STAGES - 1], stages[-1]]
     for stage in listed:
         kept = round(BAR * stage["rows_out"] / head["rows"]) if head["rows"] else 0
@@ -159,7 +122,7 @@ def _alerts(console: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
     for alert in alerts[:ALERTS]:
         severity = alert["severity"]
         text = Text.assemble((f"{severity:<9}", _STYLES.get(severity, "dim")), shown.line(alert["text"]))
-        _line(console, text)
+        cut_line(console, text)
     if len(alerts) > ALERTS:
         console.print(Text(f"         and {len(alerts) - ALERTS} more in the report", style="dim"))
 
@@ -176,10 +139,10 @@ def _judged(console: Console, reviews: Mapping[str, Any]) -> None:
         drop = shown.verb(len(reviews["unjudged"]), "drop", "drops")
         told.append(f"nobody judged {shown.plural(len(reviews['unjudged']), 'rule')} that {drop} rows")
     if told:
-        _line(console, Text.assemble(("judged  ", "dim"), shown.line("; ".join(told))))
+        cut_line(console, Text.assemble(("judged  ", "dim"), shown.line("; ".join(told))))
 
 
-def _table(first: str, numbers: Sequence[str], *, bar: bool = False) -> Table:
+def plain_table(first: str, numbers: Sequence[str], *, bar: bool = False) -> Table:
     """Return a bare table: a name, perhaps a bar, then numbers."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first, overflow="ellipsis", no_wrap=True)

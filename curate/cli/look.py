@@ -67,7 +67,6 @@ def report(
     RunDir.open(run)
     reports = api.sibling("reports")
     if against is not None:
-        RunDir.open(against)
         compared = reports.compare(run, against)
         if as_json:
             print_json(compared)

@@ -64,9 +64,3 @@ def test_a_long_command_is_never_cut(facts: dict[str, Any]) -> None:
 def test_without_alerts_it_says_none(facts: dict[str, Any]) -> None:
     facts["alerts"] = []
     assert "no alerts" in shown(facts)
-
-
-def test_comparison_prints_changes_of_fate(run: Path) -> None:
-    file = io.StringIO()
-    reports.comparison(reports.compare(run, run), console=Console(file=file, width=100, highlight=False))
-    assert "60 same, 0 changed, 0 added, 0 removed" in file.getvalue()
