@@ -129,8 +129,9 @@ def _described(view: View) -> Iterator[_Groups]:
     if languages:
         frame = frame.with_columns(view.columns(languages)[languages[0]].alias("lang"))
     names = [f"under {BANDS[0]}", *(f"{low}–{high - 1:,}" for low, high in pairwise(BANDS))]
-    band = pl.col("response_characters").cut([end - 1 for end in BANDS], labels=[*names, f"{BANDS[-1]:,} and more"])
-    frame = frame.with_columns(band=band.cast(pl.String))
+    names.append(f"{BANDS[-1]:,} and more")
+    place = pl.sum_horizontal(*((pl.col("response_characters") >= end).cast(pl.Int64) for end in BANDS))
+    frame = frame.with_columns(band=place.replace_strict(dict(enumerate(names)), return_dtype=pl.String))
     for column, by in (("lang", "language"), ("task", "task"), ("band", "response characters")):
         yield _grouped(by, frame.select("row", pl.col(column).alias("group")).drop_nulls())
 

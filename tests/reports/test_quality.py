@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 from sample_run import EXACT, LONG, TOXIC, WORDS_1, WORDS_5
+from tiny_run import rule as tiny_rule
+from tiny_run import write_tiny
 
 import reports
 from curate.errors import UserError
@@ -218,3 +220,27 @@ def test_a_run_without_rows_rules_or_steps_still_reports(make_run: Callable[...,
     facts = reports.build(run)
     assert facts["headline"]["verdict"] == "fail"
     assert "No row is left in the mix." in texts_of(facts, "critical")
+
+
+def test_a_balance_step_sets_the_target_that_the_mix_is_held_to(
+    tmp_path: Path, make_rows: Callable[..., pl.DataFrame]
+) -> None:
+    bound = tiny_rule("even", "balance.rank", "max 1", max=1.0)
+    dropped = {"rules": [bound["id"]]}
+    # Five rows of one task, of which two may stay (one more does by a fault), and one of another.
+    rows: list[dict[str, Any]] = [{"task": "math", **(dropped if number < 2 else {})} for number in range(5)]
+    stages = [{"name": "even", "steps": [{"as": "balance", "step": "balance", "by": "task"}], "rules": [bound]}]
+    run = write_tiny(tmp_path / "even", make_rows, [*rows, {"task": None}], stages=stages)
+    target = quality.facts(run)["composition"]["targets"]["list"][0]
+    found = [(one["value"], one["rows"], one["target"], one["in_mix"]) for one in target["groups"]]
+    assert (target["most"], found) == (2, [("math", 5, 2, 3), ("not given", 1, 1, 1)])
+    assert target["moved_share"] == pytest.approx(3 / 4 - 2 / 3, abs=1e-6)
+
+
+def test_without_a_balance_step_no_target_is_set(facts: dict[str, Any]) -> None:
+    assert "no target" in facts["composition"]["targets"]["skipped"]
+
+
+def test_personal_data_is_counted_by_kind_and_source(facts: dict[str, Any]) -> None:
+    matrix = facts["safety"]["personal"]["matrix"]
+    assert matrix == {"kinds": ["email"], "sources": [{"source": "chat", "rows": [1], "kept": [1]}]}
