@@ -152,13 +152,14 @@ def _leaking(view: View, frame: pl.DataFrame) -> dict[str, Any]:
     leak = frame["leak"].fill_null(False)
     design = frame["task"].is_in(pl.Series(sorted(BY_DESIGN)).implode()).fill_null(False)
     doubtful = leak & ~design
-    drawn = draw(view, doubtful & frame["kept"], "answer in the prompt", size=3)
+    kept = doubtful & frame["kept"]
+    drawn = draw(view, kept if kept.any() else doubtful, "answer in the prompt", size=3)
     return {
         "checked": frame.height - frame["leak"].null_count(),
         "rows": int(leak.sum()),
         "kept": int((leak & frame["kept"]).sum()),
         "doubtful": int(doubtful.sum()),
-        "kept_doubtful": int((doubtful & frame["kept"]).sum()),
+        "kept_doubtful": int(kept.sum()),
         "by_design": sorted(BY_DESIGN),
         "examples": [{"row": row} for row in drawn],
     }
