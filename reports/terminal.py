@@ -71,7 +71,8 @@ def _audited(console: Console, audit: Mapping[str, Any]) -> None:
     for one in firing[:STAGES]:
         about = "" if one["exact"] else "about "
         dropped = f"{about}{shown.count(one['would_drop'])}" if one["drops"] else "only flags"
-        table.add_row(Text(shown.line(one["id"]), no_wrap=True, overflow="ellipsis"), shown.count(one["flagged"]), dropped)
+        name = Text(shown.line(one["id"]), no_wrap=True, overflow="ellipsis")
+        table.add_row(name, shown.count(one["flagged"]), dropped)
     if firing:
         console.print(table)
 
