@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports import shown
-from reports.alert import Facts
+from reports.alert import Facts, group
 
 NAMED = 3  # rules or groups named in one sentence
 
@@ -57,12 +57,16 @@ def _right(facts: Facts) -> str:
     drawn = sum(len(rule["examples"].get("drawn", ())) for rule in facts["rules"]["list"])
     if not drawn:
         return "No rule hit a row, so there is nothing to judge."
-    rows = shown.plural(drawn, "row")
-    return f"Nobody has judged it yet. {rows} drawn by chance from what each rule hit stand with the rule: read them."
+    known = "Nobody has judged it yet" if facts["headline"]["dropped"] else "Nobody has judged the flags yet"
+    return (
+        f"{known}. {shown.plural(drawn, 'row')} drawn by chance from what each rule hit stand with the rule: read them."
+    )
 
 
 def _harm(facts: Facts) -> str:
     """Name the rules that take much of a group or know little; a harm to a trained model is for trials to show."""
+    if not facts["headline"]["dropped"]:
+        return "None: no rule dropped a row."
     about = [one for one in facts["alerts"] if one["section"] == "rules" and one["text"].startswith("Rule ")]
     told = [one["text"] for one in about if one["severity"] != "note"]
     caps = [one["text"] for one in about if one["severity"] == "note"]
@@ -80,15 +84,20 @@ def _balance(facts: Facts) -> str:
     said = []
     for table in facts["composition"]["tables"]:
         top = next(iter(table["values"]), None)
-        if table["column"] not in ("source", "task") or top is None or not top["in_mix"]:
-            continue
-        noun = "task famil" + ("y" if table["in_mix"] == 1 else "ies") if table["column"] == "task" else "source"
-        plural = "s" if table["column"] == "source" and table["in_mix"] > 1 else ""
-        if table["in_mix"] == 1:
-            said.append(f"one {noun}" if top["value"] is not None else "no task family given")
-        else:
-            name = top["value"] if top["value"] is not None else "no name"
-            even = shown.number(round(table["effective"], 1))
-            largest = f"the largest, {name}, has {shown.share(top['mix_share'])}"
-            said.append(f"{shown.count(table['in_mix'])} {noun}{plural}, as varied as {even} equal ones; {largest}")
-    return f"{'. '.join(f'{one[0].upper()}{one[1:]}' for one in said)}." if said else "The mix is empty."
+        if table["column"] in ("source", "task") and top is not None and top["in_mix"]:
+            said.append(_even(table, top))
+    return f"{'. '.join(said)}." if said else "The mix is empty."
+
+
+def _even(table: Mapping[str, Any], top: Mapping[str, Any]) -> str:
+    """Tell how many groups the mix has, and how large the largest is."""
+    one, several = ("task family", "task families") if table["column"] == "task" else ("source", "sources")
+    nameless = any(value["value"] is None and value["in_mix"] for value in table["values"])
+    if table["in_mix"] == 1:
+        return f"No {one} is given" if nameless else f"One {one}"
+    groups = table["in_mix"] - nameless
+    number = f"{shown.count(groups)} {several if groups > 1 else one}" + (
+        f" and rows without a {one}" if nameless else ""
+    )
+    largest = f"the largest, {group(table['column'], top['value'])}, has {shown.share(top['mix_share'])}"
+    return f"{number}, as varied as {shown.number(round(table['effective'], 1))} equal groups; {largest}"
