@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from reports import charts, shown
+from reports import charts, curves, measures, shown
 from reports.budget import EXCERPTS, LIMIT, thinned
 from reports.compare_worth import fate
 
@@ -133,6 +133,8 @@ def _environment() -> jinja2.Environment:
         "rows_to_search": _rows_to_search,
         "histogram": _histogram,
         "classes": _classes,
+        "survival": _survival,
+        "glossary_term": measures.term,
         "quote": shown.command,
         "square_root": charts.square_root,
         "mirrored": _mirrored,
@@ -157,6 +159,10 @@ def _mirrored(shift: Mapping[str, Any]) -> Markup:
 
 def _classes(histogram: Mapping[str, Any]) -> Markup:
     return Markup(charts.classes(histogram["classes"], title=f"{histogram['title'].split(', ')[1]}, from"))
+
+
+def _survival(lengths: Mapping[str, Any]) -> Markup:
+    return Markup(curves.survival(lengths["curve"], [window["tokens"] for window in lengths["windows"]]))
 
 
 def _width(part: float | None, whole: float | None = 1) -> str:

@@ -1,12 +1,175 @@
-"""Which tokens a trainer would learn from."""
+"""Which turns, and which of their tokens, a trainer would learn from."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from reports.view import View
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from curate.schema import ROLES
+from reports import shown, turns
+from reports.examples import span_tables
+from reports.view import View, example, rate
+
+# Causes of failure and pieces of the coloured row that are shown; the step writes no more than 300 pieces.
+CAUSES, PIECES = 8, 300
+# Characters of one piece: a token is rarely longer, what a tokenizer passes over may be.
+PIECE = 80
+ADD = 'token figures skipped: add { step = "tokens", tokenizer = PATH }'
+METHOD = (
+    "turns of all rows; legal is a system turn first or none, then a question and an answer in turn, the answer last, "
+    "and a tool's turns only after an answer that called it"
+)
+ASSISTANT, USER, SYSTEM, TOOL = "assistant", "user", "system", "tool"
 
 
 def masks(view: View) -> dict[str, Any]:
-    """Return which tokens a trainer would learn from."""
-    return {"skipped": "no step of the recipe tokenises rows"}
+    """Return the order of roles, what is trained on, and the tokens where the run counted them."""
+    if not view.base.height:
+        return {"skipped": "the run has no rows"}
+    flat = turns.flat(view)
+    trained = flat.filter("train")
+    illegal = {kind: _rows(view, flat.filter(wrong)) for kind, wrong in _wrong().items()}
+    learns = _rows(view, trained)
+    return {
+        "method": METHOD,
+        "rows": view.base.height,
+        "legal": int(view.base.height - np.logical_or.reduce(list(illegal.values())).sum()),
+        "illegal": [{"kind": kind, **_found(view, rows, kind)} for kind, rows in illegal.items() if rows.any()],
+        "roles": _roles(flat),
+        "untrained": _found(view, ~learns, "no trained turn"),
+        "empty": _found(view, _rows(view, trained.filter("blank")), "empty trained turn"),
+        "strangers": _found(view, _rows(view, trained.filter(pl.col("role") != ASSISTANT)), "trained, not assistant"),
+        "tokens": _tokens(view),
+    }
+
+
+def _wrong() -> dict[str, pl.Expr]:
+    """Return for each kind of illegal order the turns at which it is seen, among all turns in order."""
+    role, row = pl.col("role"), pl.col("row")
+    begins = (row != row.shift(1)).fill_null(True)
+    ends = (row != row.shift(-1)).fill_null(True)
+    before = pl.when(~begins).then(role.shift(1))
+    opening = begins | (before == SYSTEM)
+    found = {
+        "a system turn that is not the first": (role == SYSTEM) & ~begins,
+        "an answer before any question": (role == ASSISTANT) & opening,
+        "two questions in a row": (role == USER) & (before == USER),
+        "two answers in a row": (role == ASSISTANT) & (before == ASSISTANT),
+        "a tool's turn that follows no answer": (role == TOOL) & (opening | (before == USER)),
+        "a question where a tool's turn waits for an answer": (role == USER) & (before == TOOL),
+        "the last turn is no answer": ends & (role != ASSISTANT),
+        "an unknown role": role.is_null(),
+    }
+    return {kind: wrong.fill_null(False) for kind, wrong in found.items()}
+
+
+def _rows(view: View, flat: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which rows have one of these turns, (n,) bool."""
+    found = np.zeros(view.base.height, dtype=bool)
+    found[flat["row"].to_numpy()] = True
+    return found
+
+
+def _found(view: View, rows: npt.NDArray[np.bool_], purpose: str) -> dict[str, Any]:
+    """Return how many rows, how many of them are kept, and one of them, a kept one if there is one."""
+    marked = pl.Series(rows)
+    kept = marked & view.base["kept"]
+    return {
+        "rows": int(marked.sum()),
+        "kept": int(kept.sum()),
+        **example(view, kept if kept.any() else marked, purpose),
+    }
+
+
+def _roles(flat: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count turns, trained ones and rows by role."""
+    counted = flat.group_by(pl.col("role").cast(pl.String)).agg(
+        pl.len().alias("turns"), pl.col("train").sum().alias("trained"), pl.col("row").n_unique().alias("rows")
+    )
+    found = {line["role"]: line for line in counted.to_dicts()}
+    return [found[role] for role in (*ROLES, None) if role in found]
+
+
+def _tokens(view: View) -> dict[str, Any]:
+    """Return the tokenizer, what could not be written by its template, and one row token by token."""
+    name = turns.counted_by(view)
+    made = view.run.table(f"{name}.made")
+    if name is None or made is None or not made.height:
+        return {"skipped": ADD}
+    sizes = turns.sizes(view).filter("kept")
+    known = sizes.filter(pl.col("total").is_not_null())
+    total, trained = int(known["total"].sum() or 0), int(known["trained"].sum() or 0)
+    about = made.row(0, named=True)
+    return {
+        "step": name,
+        "name": shown.clipped(about["name"], 80),
+        "sha256": about["sha256"],
+        "vocabulary": about["vocabulary"],
+        "template_sha256": about["template_sha256"],
+        "marker": about["marker"],
+        "rows": known.height,
+        "unknown": sizes.height - known.height,
+        "of": sizes.height,
+        "causes": _causes(view, f"{name}.failed"),
+        "total": total,
+        "trained": trained,
+        "trained_share": rate(trained, total),
+        "without": int((known["trained"] == 0).sum()),
+        "example": _example(view, f"{name}.example"),
+    }
+
+
+def _causes(view: View, table: str) -> list[dict[str, Any]]:
+    """Return why rows could not be written, the commonest cause first, each with a row."""
+    found = view.run.table(table)
+    if found is None or not found.height:
+        return []
+    causes = found.group_by("cause").agg(pl.col("rows").sum(), pl.col("id").min())
+    causes = causes.sort("rows", "cause", descending=[True, False]).head(CAUSES)
+    return [
+        {"cause": shown.clipped(cause, 160), "rows": rows, "row": row}
+        for cause, rows, row in causes.select("cause", "rows", "id").iter_rows()
+    ]
+
+
+def _example(view: View, table: str) -> dict[str, Any]:
+    """Return one row in pieces, kept if possible; never one in which personal data was found."""
+    pieces = view.run.table(table)
+    if pieces is None or not pieces.height:
+        return {"skipped": "no row has trained tokens"}
+    drawn = pieces.select("id").unique()
+    for name in span_tables(view):
+        found = view.run.table(name)
+        drawn = drawn if found is None or "id" not in found.columns else drawn.join(found, on="id", how="anti")
+    if not drawn.height:
+        return {"skipped": "personal data was found in each of the rows drawn"}
+    candidates = drawn.join(view.base.select("id", "kept"), on="id").sort("kept", "id", descending=[True, False])
+    row = candidates["id"][0]
+    chosen = pieces.filter(pl.col("id") == row).sort("place").head(PIECES)
+    return {
+        "row": row,
+        "drawn": drawn.height,
+        "cut": bool(chosen["place"][0]),
+        "pieces": [
+            {"text": _seen(text, token=token), "kind": _kind(token, trained, special)}
+            for text, token, trained, special in chosen.select("text", "token", "trained", "special").iter_rows()
+        ],
+    }
+
+
+def _kind(token: bool, trained: bool, special: bool) -> str:
+    """Return how a piece is drawn."""
+    if not token:
+        return "gap"
+    return ("special trained" if trained else "special") if special else ("trained" if trained else "context")
+
+
+def _seen(text: str, *, token: bool) -> str:
+    """Return a piece as it is shown: cut short, its line breaks marked, a token of blanks alone made visible."""
+    if token and not text.strip():
+        text = text.replace(" ", "␣").replace("\t", "⇥")
+    cut = text[:PIECE] + ("…" if len(text) > PIECE else "")
+    return shown.visible(cut.replace("\n", "↵\n"))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,17 +21,9 @@ SHARED = {
     "rank": "0 for the row that stays, 1 and more for its copies",
     "similarity": "verified similarity to the row that stays, from 0 to 1",
 }
-TERMS = [
-    ("row", "one rendered example: a prompt and its response; a record may be rendered as several rows"),
-    ("kept", "in the mix: no rule that drops was failed"),
-    ("first cause", "the first rule of the recipe that a dropped row failed; first causes add up to all dropped rows"),
-    ("unique", "rows that fail this rule and no other of its stage: what the rule alone removes"),
-    ("unknown", "the step gave no value, for example for a language it does not know; unknown rows stay"),
-    ("flag", "a rule that reports and drops nothing"),
-    ("copies", "how often a kept row stands in the mix"),
-    ("effective number", "how many groups of equal size would be as varied: exp of the Shannon entropy of the shares"),
-    ("estimated tokens", "UTF-8 bytes ÷ 4; no tokenizer is run for this report"),
-]
+TERMS = Path(__file__).parent / "assets" / "glossary.toml"
+# Heading of the signals in the glossary.
+SIGNALS = "Signals of this run"
 
 
 def measures(view: View) -> dict[str, Any]:
@@ -50,10 +46,43 @@ def measures(view: View) -> dict[str, Any]:
     }
 
 
-def glossary(view: View) -> list[dict[str, str]]:
-    """Return the terms of this report and the signals that explain themselves in the manifest."""
-    terms = [{"term": term, "text": text} for term, text in TERMS]
-    return terms + [{"term": name, "text": text} for name, text in _meanings(view).items() if name in view.signals]
+def glossary(view: View) -> list[dict[str, Any]]:
+    """Return the terms of the report and the signals that explain themselves in the manifest, section by section.
+
+    Returns:
+        `section` and its place `order`, `term`, `text`, and the `id` under which the page has it.
+    """
+    sections = tomllib.loads(TERMS.read_text(encoding="utf-8"))["sections"]
+    terms = [
+        {"section": section["title"], "order": order, "id": f"term-{key}", **word}
+        for order, section in enumerate(sections)
+        for key, word in section["terms"].items()
+    ]
+    signals = [
+        {"section": SIGNALS, "order": len(sections), "id": f"term-{_slug(name)}", "term": name, "text": text}
+        for name, text in _meanings(view).items()
+        if name in view.signals
+    ]
+    return terms + signals
+
+
+def term(terms: Sequence[Mapping[str, Any]], key: str) -> Mapping[str, Any]:
+    """Return a term of the glossary by its key.
+
+    Args:
+        terms: of `glossary`.
+        key: as in `assets/glossary.toml`, or the name of a signal.
+
+    Raises:
+        KeyError: when there is none: a section names a word that is not explained.
+    """
+    found = {one["id"]: one for one in terms}
+    return found.get(f"term-{key}") or found[f"term-{_slug(key)}"]
+
+
+def _slug(signal: str) -> str:
+    """Return the key of a signal, which may be named by the recipe."""
+    return "signal-" + sha256(signal.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 def _meanings(view: View) -> dict[str, str]:

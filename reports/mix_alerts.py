@@ -142,11 +142,11 @@ def _lengths(facts: Facts) -> Iterator[dict[str, Any]]:
     if rows := lengths["blank"]["rows"]:
         text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'have', 'has')} an empty response."
         yield alert("warning", text, explain(facts, lengths["blank"].get("row")), of=(rows, kept), section="lengths")
-    fits = next(window["fits"] for window in lengths["windows"] if window["tokens"] == LONG)
-    if rows := kept - fits:
+    window = next(window for window in lengths["windows"] if window["tokens"] == LONG)
+    if rows := window["longer"]:
         are = shown.verb(rows, "are", "is")
-        window = f"about {shown.count(LONG)} tokens, where many trainers cut"
-        text = f"{shown.plural(rows, 'kept row')} {are} longer than {window}."
+        limit = f"about {shown.count(LONG)} tokens, where many trainers cut"
+        text = f"{shown.plural(rows, 'kept row')} {are} longer than {limit}."
         yield alert("note", text, explain(facts, lengths["longest"].get("row")), of=(rows, kept), section="lengths")
 
 

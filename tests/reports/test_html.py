@@ -145,7 +145,7 @@ def test_charts_stand_beside_a_table_with_the_same_numbers(run: Path) -> None:
     charts = sum(1 for tag, attrs in page.tags if tag == "svg")
     tables = sum(1 for tag, attrs in page.tags if tag == "details" and attrs.get("class") == "table")
     numeric = sum(1 for rule in facts["rules"]["list"] if rule["distribution"]["kind"] == "numeric")
-    assert charts == tables == numeric + len(facts["lengths"]["histograms"])
+    assert charts == tables == numeric + len(facts["lengths"]["histograms"]) + 1  # and the survival curve
 
 
 def test_a_mix_with_copies_shows_them(run: Path) -> None:
