@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,38 @@ from reports.rules import rules
 from reports.safety import safety
 from reports.sample import sample
 from reports.text_quality import text_quality
-from reports.view import open_view
+from reports.view import View, open_view
 from reports.worth import worth
 
 SCHEMA = 2
+# What the run alone tells, in the order of report.json; the sections after these are made from others.
+SECTIONS: dict[str, Callable[[View], Any]] = {
+    "gates": lambda view: view.manifest["gates"],
+    "funnel": funnel,
+    "rules": rules,
+    "duplicates": duplicates,
+    "labels": labels,
+    "composition": composition,
+    "lengths": lengths,
+    "safety": safety,
+    "sources": sources,
+    "rejects": rejects,
+    "phrasing": phrasing,
+    "diversity": diversity,
+    "embedding_map": embedding_map,
+    "text_quality": text_quality,
+    "repairs": repairs,
+    "fairness": fairness,
+    "contamination": contamination,
+    "masks": masks,
+    "reviews": reviews,
+    "sample": sample,
+    "ablation": lambda view: {"skipped": "no rule of this run was put on trial"},
+    "measures": measures,
+    "timing": timing,
+    "provenance": provenance,
+    "glossary": glossary,
+}
 
 
 def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
@@ -52,38 +81,9 @@ def facts(run: Path, *, name: str | None = None) -> dict[str, Any]:
         UserError: when there is no finished run.
     """
     view = open_view(run, name=name)
-    proposed = repairs(view)
-    audited = audit(view, proposed)
-    found: dict[str, Any] = {
-        "schema": SCHEMA,
-        "headline": headline(view, audited),
-        "audit": audited,
-        "gates": view.manifest["gates"],
-        "funnel": funnel(view),
-        "rules": rules(view),
-        "duplicates": duplicates(view),
-        "labels": labels(view),
-        "composition": composition(view),
-        "lengths": lengths(view),
-        "safety": safety(view),
-        "sources": sources(view),
-        "rejects": rejects(view),
-        "phrasing": phrasing(view),
-        "diversity": diversity(view),
-        "embedding_map": embedding_map(view),
-        "text_quality": text_quality(view),
-        "repairs": proposed,
-        "fairness": fairness(view),
-        "contamination": contamination(view),
-        "masks": masks(view),
-        "reviews": reviews(view),
-        "sample": sample(view),
-        "ablation": {"skipped": "no rule of this run was put on trial"},
-        "measures": measures(view),
-        "timing": timing(view),
-        "provenance": provenance(view),
-        "glossary": glossary(view),
-    }
+    found: dict[str, Any] = {"schema": SCHEMA, **{key: section(view) for key, section in SECTIONS.items()}}
+    found["audit"] = audit(view, found["repairs"])
+    found["headline"] = headline(view, found["audit"])
     found["worth"] = worth(view, found)
     found["alerts"] = alerts(found)
     found["answers"] = answers(found)

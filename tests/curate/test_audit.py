@@ -215,7 +215,12 @@ def test_an_audit_written_again_replaces_its_own_files_and_no_others(tmp_path: P
     (out / "export" / "old.txt").write_text("gone")
     audited(path, out=out)
     assert audit.take_away(out) == first
-    assert sorted(file.name for file in (out / "export").iterdir()) == ["README.md", "data", "train.jsonl"]
+    assert sorted(file.name for file in (out / "export").iterdir()) == [
+        "README.md",
+        "croissant.json",
+        "data",
+        "train.jsonl",
+    ]
     assert (out / "mine.txt").read_text() == "kept"
     assert (out / "recipe.toml").exists()
 
