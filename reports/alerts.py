@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import fairness_alerts, masks_alerts, mix_alerts, repairs, review_alerts, rule_alerts, shown, text_alerts
+from reports import (
+    diversity,
+    fairness_alerts,
+    masks_alerts,
+    mix_alerts,
+    repairs,
+    review_alerts,
+    rule_alerts,
+    shown,
+    text_alerts,
+)
 from reports.alert import SEVERITIES, Facts, alert, look, rerun, victim
 
 MANY_REJECTS = 0.01  # the default limit of a recipe
@@ -17,7 +27,7 @@ HARM = {"safety": 100.0, "contamination": 100.0, "funnel": 10.0, "masks": 10.0, 
 # Units that are no part of the data: however many, they say something about the recipe.
 APART = ("gate", "rule", "run")
 # Where the other checks are.
-MODULES = (rule_alerts, review_alerts, mix_alerts, fairness_alerts, text_alerts, masks_alerts, repairs)
+MODULES = (rule_alerts, review_alerts, mix_alerts, diversity, fairness_alerts, text_alerts, masks_alerts, repairs)
 
 
 def alerts(facts: Facts) -> list[dict[str, Any]]:

@@ -118,6 +118,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # `tojson`: as short in all scripts
     environment.filters |= {
         "count": shown.count,
         "number": shown.number,
