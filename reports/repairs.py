@@ -27,6 +27,7 @@ MEANINGS = {
 AT_INGEST = ("mojibake", "entities", "controls")
 # Proposals shown of each kind, sources listed, and characters shown of a change with what is around it.
 SHOWN, LISTED, AROUND, LONGEST = 3, 20, 60, 400
+_WITHHELD = "‹withheld: the repair would bring personal data to light›"
 _NEEDED = {"id", "turn", "kind", "role", "start", "end", "before", "after"}
 
 
@@ -114,6 +115,8 @@ def _changed(text: str, span: tuple[int, int], after: str) -> list[list[str]]:
     """
     start, end = span
     both = masked_together({"before": text, "after": text[:start] + after + text[end:]})
+    if both["after"][1] > both["before"][1]:  # `jane&#64;…` is an address to a person, if not to a pattern
+        return [["same", _WITHHELD]]
     before, mended = both["before"][0], both["after"][0]
     low = max(0, _common(before, mended) - AROUND)
     high = _common(before[::-1], mended[::-1])

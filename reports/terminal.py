@@ -80,7 +80,7 @@ def _audited(console: Console, audit: Mapping[str, Any]) -> None:
 def _counted(head: Mapping[str, Any]) -> str:
     """Return the totals in one line."""
     first = (
-        [f"{shown.count(head['rows'])} rows, none dropped", f"about {shown.count(head['tokens'])} tokens"]
+        ["nothing dropped", f"about {shown.count(head['tokens'])} tokens"]
         if head["kind"] == "audit"
         else [
             f"kept {shown.count(head['kept'])} of {shown.count(head['rows'])} rows ({shown.share(head['kept_share'])})",
@@ -92,7 +92,7 @@ def _counted(head: Mapping[str, Any]) -> str:
         shown.plural(head["sources"], "source"),
         shown.plural(head["rejects"], "reject"),
     ]
-    if head["flagged"]:
+    if head["flagged"] and head["kind"] != "audit":
         parts.append(f"{shown.count(head['flagged'])} flagged")
     return " · ".join(parts)
 

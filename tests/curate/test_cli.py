@@ -125,8 +125,24 @@ def test_an_audit_says_the_format_and_drops_nothing(tmp_path: Path) -> None:
     assert manifest["sources"][0]["format"] == "alpaca"
     assert "instruction" in manifest["sources"][0]["detected"]
     assert manifest["totals"]["dropped"] == 0
+    told = json.loads(done.stdout)
+    assert (told["recipe"], told["export"]["folder"]) == ("a/recipe.toml", "a/export")
+    assert (told["export"]["rows"], told["export"]["format"]) == (20, "messages")
     flagged = pl.read_parquet(tmp_path / "a" / "rows.parquet").filter(pl.col("flagged_by").list.len() > 0)
     assert flagged.filter(pl.col("response") == "").height == 1
+
+
+def test_an_audit_ends_with_what_it_left(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Name city {i}.", "completion": "Rome" if i else ""} for i in range(20)]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = curate("audit", "data.jsonl", cwd=tmp_path).stdout
+    assert "20 rows, 1 flagged by 1 of 9 checks; the written recipe would drop 1." in text
+    assert "reads data as prompt_completion, because `prompt` and `completion` exist" in text
+    assert "recipe  runs/audit-data/recipe.toml  would drop 1 of 20 rows" in text
+    assert "export  runs/audit-data/export  20 rows as messages, 0.0 MB" in text
+    assert curate("check", "runs/audit-data/recipe.toml", cwd=tmp_path).returncode == 0
+    assert curate("audit", "data.jsonl", "--no-export", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / "runs" / "audit-data" / "export").exists()
 
 
 def test_a_gate_ends_with_three_after_the_report(tmp_path: Path) -> None:

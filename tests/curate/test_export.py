@@ -121,3 +121,28 @@ def test_an_export_of_a_run_with_an_old_report_reckons_anew(run: RunDir, tmp_pat
 def test_an_unknown_form_is_refused(run: RunDir, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'messages'"):
         export.export(run, form="mesages", out=tmp_path / "x")
+
+
+def test_proposed_repairs_lie_beside_the_rows_and_not_in_them(tmp_path: Path) -> None:
+    records = [{"prompt": f"Name city {n}.", "completion": "Paris." + "</s>" * (n == 3)} for n in range(5)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    text = 'name = "c"\n[[sources]]\nname = "c"\npath = "c.jsonl"\nformat = "prompt_completion"\n'
+    (tmp_path / "r.toml").write_text(text + '[[stages]]\nname = "s"\nsteps = [{ step = "repair" }]\n')
+    curate.run(curate.load_recipe(tmp_path / "r.toml"), out=tmp_path / "run")
+    told = export.export(RunDir.open(tmp_path / "run"), form="messages", out=tmp_path / "x")
+    (found,) = [json.loads(line) for line in (tmp_path / "x" / "repairs.jsonl").read_text().splitlines()]
+    assert (found["kind"], found["before"], found["after"]) == ("markers", "Paris.</s>", "Paris.")
+    assert lines(tmp_path / "x")[found["line"] - 1]["messages"][found["turn"]]["content"] == "Paris.</s>"
+    assert (told["rows"], told["repairs"]) == (5, 1)
+    assert "repairs.jsonl" in told["files"]
+
+
+def test_an_export_that_holds_nothing_leaves_its_folder_empty(tmp_path: Path) -> None:
+    tool = [CONVERSATIONS[2]]
+    (tmp_path / "c.jsonl").write_text(json.dumps(tool[0]) + "\n")
+    text = 'name = "c"\n[[sources]]\nname = "c"\npath = "c.jsonl"\nformat = "messages"\n'
+    (tmp_path / "r.toml").write_text(text)
+    curate.run(curate.load_recipe(tmp_path / "r.toml"), out=tmp_path / "run")
+    with pytest.raises(UserError, match="no row of the mix fits"):
+        export.export(RunDir.open(tmp_path / "run"), form="alpaca", out=tmp_path / "x")
+    assert list((tmp_path / "x").iterdir()) == []
