@@ -36,9 +36,9 @@ def reviews(view: View) -> dict[str, Any]:
     return {
         "method": (
             f"per rule, people judge up to {VICTIMS} victims (a fair draw of the rows that fail; the rule's examples "
-            f"are its first ones) and up to {NEAR} near misses (the rows that pass closest to the bound; a draw where "
+            f"are its first ones) and up to {NEAR} near misses (rows that pass, the closest to the bound; a draw where "
             "no bound is a number); precision is right ÷ (right + wrong) over the victims, with Wilson's 95 % "
-            "interval; unsure rows are left out; the near misses were not drawn, so their share has no interval"
+            "interval; unsure rows are left out; near misses were not drawn, so their share has no interval"
         ),
         "enough": ENOUGH,
         "list": judged,

@@ -191,7 +191,8 @@ def _show_result(console: Console, found: Mapping[str, Any], answered: int, run:
         console.print(
             f"right in {facts['right']} of {facts['right'] + facts['wrong']} victims judged: "
             f"{facts['precision']:.0%}, with 95 % confidence {facts['low']:.0%} to {facts['high']:.0%}; "
-            f"{facts['unsure']} unsure, {facts['sampled'] - facts['judged']} open, {facts['of']:,} victims in all"
+            f"{facts['unsure']} unsure, {facts['sampled'] - facts['judged']} open, {facts['of']:,} victims in all",
+            soft_wrap=True,
         )
     if near["judged"]:
         console.print(f"of {near['judged']} near misses judged {near['missed']} should have been hit")
