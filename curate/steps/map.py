@@ -16,8 +16,8 @@ from curate.schema import Measured
 _Vectors = npt.NDArray[np.float32]
 _Places = npt.NDArray[np.float64]
 # Texts are cut here before they are embedded, at some forty words. Measured on two idle cores with 5,000 of 100,000
-# rows of an instruction mix (670 characters on average): 25 s at 250 characters, 40 s at 600, 64 s uncut; projection and
-# clusters take 5 s more. Of the two minutes that an audit may take, a map of subjects is worth a quarter.
+# rows of an instruction mix (670 characters on average): 25 s at 250 characters, 40 s at 600, 64 s uncut; projection
+# and clusters take 5 s more. Of the two minutes that an audit may take, a map of subjects is worth a quarter.
 CHARACTERS = 250
 # Rows drawn as points: a page stays small and readable with 2,000, and t-SNE takes 4 s for them.
 POINTS = 2000
