@@ -11,6 +11,7 @@ from curate.errors import INPUT, UserError
 from curate.rundir import RECIPE, RunDir, write_json, write_text
 from reports import shown
 from reports.addresses import masker
+from reports.alert import victim
 from reports.alerts import alerts
 from reports.answers import answers
 from reports.audit import audit
@@ -108,7 +109,9 @@ def following(found: dict[str, Any]) -> list[dict[str, str]]:
     if firing:
         heaviest = max(firing, key=lambda rule: (rule["first"], rule["failed"], rule["id"]))
         verb = "dropped" if heaviest["first"] else "flagged"
-        steps.append((f"judge what the heaviest rule {verb}", asking(run, heaviest["id"])))
+        judge = heaviest["flag"] or heaviest["id"] in open_rules  # what is right by construction needs no judge
+        command = asking(run, heaviest["id"]) if judge else victim(found, heaviest["id"])
+        steps.append((f"judge what the heaviest rule {verb}", command))
     if head["kind"] == "audit" and head["kept"]:
         steps.append(("run the recipe that it proposes", shown.command("curate", "run", found["audit"]["recipe"])))
     elif head["kept"] and head["verdict"] != "fail":
