@@ -57,10 +57,23 @@ def _right(facts: Facts) -> str:
     drawn = sum(len(rule["examples"].get("drawn", ())) for rule in facts["rules"]["list"])
     if not drawn:
         return "No rule hit a row, so there is nothing to judge."
-    known = "Nobody has judged it yet" if facts["headline"]["dropped"] else "Nobody has judged the flags yet"
-    return (
-        f"{known}. {shown.plural(drawn, 'row')} drawn by chance from what each rule hit stand with the rule: read them."
+    rows = f"{shown.plural(drawn, 'row')} drawn by chance from what each rule hit stand with the rule: read them."
+    if not facts["headline"]["dropped"]:
+        return f"Nobody has judged the flags yet. {rows}"
+    return f"Nobody has judged it on this data yet. {_grounds(facts)}. {rows}"
+
+
+def _grounds(facts: Facts) -> str:
+    """Tell on which grounds the dropped rows went, as nobody judged their rules here; they add up to all dropped."""
+    first = {rule["id"]: int(rule["first"]) for rule in facts["rules"]["list"]}
+    sure = {rule["rule"] for rule in facts["reviews"].get("construction", ())}
+    elsewhere = {rule["rule"] for rule in facts["reviews"].get("unjudged", ()) if rule["elsewhere"]}
+    counted = (
+        (sum(first[rule] for rule in sure), "by rules that are right by construction"),
+        (sum(first[rule] for rule in elsewhere), "by rules that people judged on other data"),
+        (sum(rows for rule, rows in first.items() if rule not in sure | elsewhere), "by rules that nobody judged"),
     )
+    return ", ".join(f"{shown.plural(rows, 'row')} went {how}" for rows, how in counted if rows)
 
 
 def _harm(facts: Facts) -> str:

@@ -24,7 +24,8 @@ def said(facts: dict[str, Any]) -> dict[str, str]:
 def test_each_question_is_answered_with_figures_and_a_section(facts: dict[str, Any]) -> None:
     told = said(facts)
     assert told["What was removed?"] == f"21 rows (35 %), by {WORDS_5} (10), {EXACT} (5), {TOXIC} (4) and 2 rules more."
-    assert told["Was it right?"].startswith("Nobody has judged it yet. 15 rows drawn by chance")
+    grounds = "Nobody has judged it on this data yet. 21 rows went by rules that nobody judged. "
+    assert told["Was it right?"].startswith(grounds + "15 rows drawn by chance")
     assert told["Which rule did harm?"].startswith(f"Suspect: Rule {WORDS_5} drops 100 % of task family summarization.")
     balance = "the largest, source news, has 51 %. 2 task families, as varied as 1.7 equal groups; "
     assert balance + "the largest, task family classification, has 79 %." in told["Is the mix balanced?"]
@@ -34,6 +35,13 @@ def test_each_question_is_answered_with_figures_and_a_section(facts: dict[str, A
 def test_judged_rules_answer_whether_it_was_right(facts: dict[str, Any]) -> None:
     facts["reviews"] = {"list": [{"rule": EXACT, "precision": 0.9, "low": 0.7}, {"rule": TOXIC, "precision": None}]}
     assert said(facts)["Was it right?"] == f"By those who judged a sample: {EXACT}: 90 % right (at least 70 %)."
+
+
+def test_dropped_rows_are_counted_by_the_grounds_on_which_they_went(facts: dict[str, Any]) -> None:
+    facts["reviews"] |= {"construction": [{"rule": EXACT}], "unjudged": [{"rule": TOXIC, "elsewhere": {"right": 9}}]}
+    sure = "5 rows went by rules that are right by construction"
+    rest = "4 rows went by rules that people judged on other data, 12 rows went by rules that nobody judged"
+    assert f"{sure}, {rest}." in said(facts)["Was it right?"]
 
 
 def test_a_run_that_dropped_nothing_says_so(facts: dict[str, Any]) -> None:
