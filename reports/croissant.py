@@ -98,7 +98,7 @@ def _responsible(facts: Facts) -> dict[str, Any]:
     texts: dict[str, Any] = {
         "dataCollection": " ".join([*collected, *statements.collection(facts)]),
         "dataPreprocessingProtocol": statements.repairs(facts),
-        "dataManipulationProtocol": " ".join(statements.manipulation(facts)),
+        "dataManipulationProtocol": " ".join([*statements.manipulation(facts), *statements.judged(facts)]),
         "dataAnnotationProtocol": stated.get("annotation"),
         "dataBiases": statements.biases(facts),
         "dataLimitations": [*statements.limits(facts), *statements.copies(facts), *statements.leaks(facts)],

@@ -121,8 +121,8 @@ def _manipulation(facts: Facts) -> list[str]:
         lines += ["", "Flagged only, and still in the mix unless another rule removed them:", ""]
         found = [(_plain(rule["id"]), _plain(rule["why"]), shown.count(rule["failed"])) for rule in flagging]
         lines += _table(("Rule", "Why", "Rows"), found)
-    repaired = [_plain(text) for text in statements.repairs(facts)]
-    return [*lines, *(["", *repaired] if repaired else [])]
+    told = [*statements.judged(facts), *statements.repairs(facts)]
+    return [*lines, *(["", *_list(told)] if told else [])]
 
 
 def _limits(facts: Facts) -> list[str]:

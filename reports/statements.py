@@ -6,6 +6,7 @@ Every number comes from the facts; no text of the data stands in a sentence, onl
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ _COLUMNS = {"source": "source", "task": "task family", "template": "template", "
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:")
 # Parts of the report whose absence a reader of the card should know of, and what they would have told.
 _ASKED = {
-    "personal": "personal data", "toxicity": "toxicity", "language": "languages", "duplicates": "copies",
+    "personal": "personal data", "toxicity": "toxicity", "duplicates": "copies",
     "contamination": "overlap with evaluation data", "fairness": "whom the rules hit", "diversity": "diversity",
     "text_quality": "text quality", "reviews": "whether the rules are right",
     "ablation": "what the rules do to a trained model",
@@ -64,11 +65,8 @@ def place(path: str) -> str:
 
 
 def command(facts: Facts) -> str:
-    """Return the command that makes the run, its absolute paths shortened like those of its files."""
-    text = str(facts["provenance"]["command"])
-    for file in facts["provenance"]["inputs"]:
-        text = text.replace(file["path"], place(file["path"]))
-    return text
+    """Return the command that makes the run, its absolute paths shortened."""
+    return shlex.join(place(word) for word in shlex.split(facts["provenance"]["command"]))
 
 
 def collection(facts: Facts) -> list[str]:
@@ -119,7 +117,7 @@ def personal(facts: Facts) -> list[str]:
     kinds = ", ".join(f"{kind['kind']} {shown.count(kind['kept'])}" for kind in found["kinds"] if kind["kept"])
     return [
         f"Personal data and secrets were looked for by their form (addresses, numbers, keys; not names): found in "
-        f"{shown.plural(found['rows'], 'row')}, of which {shown.count(found['rows'] - found['kept'])} were removed.",
+        f"{shown.plural(found['rows'], 'row')}, {shown.count(found['rows'] - found['kept'])} of them not in the mix.",
         f"Rows of the mix where some was found: {kinds or 'none'}.",
     ]
 
@@ -141,15 +139,33 @@ def copies(facts: Facts) -> list[str]:
 
 def leaks(facts: Facts) -> list[str]:
     """Tell whether the mix overlaps with evaluation sets."""
+    found = facts["contamination"]
+    if "skipped" in found:
+        return [f"Overlap with evaluation data was not looked for: {found['skipped']}."]
     said = []
-    for rule in facts["rules"]["list"]:
-        if rule["step"] == "leak":
-            left = rule["failed"] if rule["flag"] else 0
-            said.append(
-                f"Compared with the held-out items: {shown.plural(rule['failed'], 'row')} with {rule['signal']} beyond "
-                f"the bound ({rule['form']}), {shown.count(left)} of them in the mix."
-            )
-    return said or ["No rule of the recipe compares the rows with an evaluation set."]
+    for step in found["steps"]:
+        given = [one for one in step["heldout"] if one["kept_hit"]]
+        items = ", ".join(f"{one['source']} {one['kept_hit']:,} of {one['items']:,}" for one in given)
+        said.append(
+            f"{step['name']}: {shown.plural(step['rows'], 'row')} with more than {shown.share(step['bound'])} of a "
+            f"held-out item, {shown.count(step['kept'])} of them in the mix. Items these give away: {items or 'none'}."
+        )
+    return said
+
+
+def judged(facts: Facts) -> list[str]:
+    """Tell how often people found the rules right, and of which rules nobody knows."""
+    found = facts["reviews"]
+    said = [
+        f"Judged by people: {rule['rule']}, {shown.count(rule['judged'])} of the {shown.plural(rule['of'], 'row')} it "
+        f"hits, right {rule['right']}, wrong {rule['wrong']}, unsure {rule['unsure']}; precision "
+        f"{shown.share(rule['precision'])} (95 % interval {shown.share(rule['low'])} to {shown.share(rule['high'])})."
+        for rule in found.get("list", ())
+        if rule["precision"] is not None
+    ]
+    if unjudged := [rule["rule"] for rule in found.get("unjudged", ())]:
+        said.append(f"Nobody has judged what these rules remove: {', '.join(unjudged)}.")
+    return said
 
 
 def biases(facts: Facts) -> list[str]:
@@ -172,7 +188,7 @@ def limits(facts: Facts) -> list[str]:
 def _dominance(facts: Facts) -> Iterator[str]:
     """Name the largest value of each descriptive column."""
     for column, table in tables(facts).items():
-        if column in _COLUMNS and table["values"]:
+        if column in _COLUMNS and any(value["value"] is not None for value in table["values"]):
             top = table["values"][0]
             varied = f", as varied as {shown.number(table['effective'])} of equal size" if table["in_mix"] > 1 else ""
             yield (
@@ -182,16 +198,19 @@ def _dominance(facts: Facts) -> Iterator[str]:
 
 
 def _labels(facts: Facts) -> Iterator[str]:
-    """Tell how skewed the labels of each source are in the mix."""
-    for source in facts["labels"]["sources"]:
-        if source["kept"] and source["distinct"] > 1:
-            even, largest = shown.share(1 / source["kept_distinct"]), shown.share(source["largest_kept_share"])
-            labels = shown.plural(source["kept_distinct"], "label")
-            yield f"Source {source['source']} keeps {labels}; the commonest is {largest} of its rows (even: {even})."
+    """Name the sources with the most skewed labels in the mix."""
+    found = [one for one in facts["labels"]["sources"] if one["kept"] and one["distinct"] > 1]
+    found.sort(key=lambda one: (-one["largest_kept_share"] * one["kept_distinct"], one["source"]))
+    for source in found[:NAMED]:
+        even, largest = shown.share(1 / source["kept_distinct"]), shown.share(source["largest_kept_share"])
+        labels = shown.plural(source["kept_distinct"], "label")
+        yield f"Source {source['source']} keeps {labels}; the commonest is {largest} of its rows (even: {even})."
+    if rest := len(found) - NAMED:
+        yield from [f"The labels of {shown.plural(rest, 'other source')} are closer to even."] if rest > 0 else []
 
 
 def _mentions(facts: Facts) -> Iterator[str]:
-    """Tell which groups of people the mix mentions, where a step counted them."""
+    """Tell which groups of people the mix mentions, and which rules hit rows that mention some of them more."""
     for measure in facts["measures"]["list"]:
         spread = measure["distribution"]
         if not measure["name"].endswith(".groups") or spread["kind"] != "values":
@@ -199,6 +218,24 @@ def _mentions(facts: Facts) -> Iterator[str]:
         kept = [(one["value"], one["rows"] - one["failed"]) for one in spread["values"] if one["value"] != "(none)"]
         named = ", ".join(f"{group} {shown.count(rows)}" for group, rows in kept[:NAMED] if rows)
         yield f"Rows of the mix by groups of people they mention ({measure['name']}, a word list): {named or 'none'}."
+    fair = facts["fairness"]
+    if "skipped" in fair:
+        return
+    bound = fair["bound"]
+    lines = [one for one in fair["identity"] if one["q"] < bound["q"] and one["ratio"] >= bound["ratio"]]
+    for line in lines[:NAMED]:
+        does = "flags" if line["flag"] else "removes"
+        yield (
+            f"{line['rule']} {does} {shown.share(line['share'])} of rows that mention {line['group']}, "
+            f"{shown.number(line['ratio'])} times its share of all rows."
+        )
+    if not fair["tested"]:
+        yield "Too few rows mention a group of people to tell whether a rule hits it more than others."
+    elif not lines:
+        yield (
+            f"No rule hits rows that mention a group of people {bound['ratio']:g} times as often as all rows and "
+            f"beyond chance ({shown.plural(fair['tested'], 'pair')} of a rule and a group tested)."
+        )
 
 
 def _uneven(facts: Facts) -> Iterator[str]:

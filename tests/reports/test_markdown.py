@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from sample_run import RECIPE
+from sample_run import NEAR, RECIPE, TOXIC
 
 import reports
 from reports import markdown, quality
@@ -149,23 +149,55 @@ def test_biases_and_limits_are_our_own_numbers(facts: dict[str, Any]) -> None:
     where = "checks/length.words min 5 where task=summarization"
     assert f"- {where} removes 100 % of task summarization, 100 % of all rows it looks at." not in biases
     assert "not remove them: checks/toxicity.score max 0.5 3." in limits
-    assert "- Not looked at: languages (the recipe does not detect languages)." in limits
-    assert "- Source notes is gone: all 10 rows dropped, most in checks." in limits
+    assert "- Not looked at: what the rules do to a trained model (no rule of this run was put on trial)." in limits
+    assert "source notes: all 10 rows" in limits
 
 
 def test_personal_data_copies_and_records_are_told(facts: dict[str, Any]) -> None:
     card = markdown.card(facts)
-    assert "found in 1 row, of which 0 were removed." in card and "where some was found: email 1." in card
+    assert "found in 1 row, 0 of them not in the mix." in card and "where some was found: email 1." in card
     assert "- exact: 5 copies found, 1 of a row of another source; 0 of them in the mix." in card
     assert "- 61 records were read from 4 sources and rendered as 60 rows." in card
     assert "- 1 record could not be read or rendered: left out of the mix." in card
+
+
+def test_leaks_left_in_the_mix_are_told(facts: dict[str, Any]) -> None:
+    assert "Overlap with evaluation data was not looked for: " in markdown.card(facts)
+    heldout = [{"source": "exam", "items": 40, "hit": 3, "kept_hit": 2}, {"source": "quiz", "items": 9, "kept_hit": 0}]
+    step = {"name": "leak", "rows": 5, "kept": 2, "bound": 0.5, "heldout": heldout}
+    facts["contamination"] = {"method": "", "steps": [step]}
+    told = "5 rows with more than 50 % of a held-out item, 2 of them in the mix. Items these give away: exam 2 of 40."
+    assert f"- leak: {told}" in markdown.card(facts)
+
+
+def test_what_people_found_of_the_rules_is_their_evidence(facts: dict[str, Any]) -> None:
+    rule = {"rule": TOXIC, "of": 5, "judged": 5, "right": 3, "wrong": 1, "unsure": 1}
+    rule |= {"precision": 0.75, "low": 0.3, "high": 0.95}
+    facts["reviews"] = {"method": "", "list": [rule], "unjudged": [{"rule": NEAR}]}
+    text = section(markdown.card(facts), "Data manipulation")
+    told = "5 of the 5 rows it hits, right 3, wrong 1, unsure 1; precision 75 % (95 % interval 30 % to 95.0 %)."
+    assert f"Judged by people: {TOXIC}, {told}" in text
+    assert f"Nobody has judged what these rules remove: {NEAR}." in text
+
+
+def test_a_rule_that_hits_a_group_of_people_is_a_known_bias(facts: dict[str, Any]) -> None:
+    line = {"rule": TOXIC, "flag": False, "group": "gender:women", "share": 0.2, "ratio": 2.5, "q": 0.01}
+    facts["fairness"] = {"method": "", "bound": {"ratio": 1.25, "q": 0.05}, "tested": 4}
+    facts["fairness"]["identity"] = [line, {**line, "q": 0.5, "group": "age:old"}, {**line, "ratio": 1.1}]
+    text = section(markdown.card(facts), "Known biases")
+    assert text.count("of rows that mention") == 1
+    assert f"{TOXIC} removes 20 % of rows that mention gender:women, 2.5 times its share of all rows." in text
+    facts["fairness"]["identity"] = []
+    assert "(4 pairs of a rule and a group tested)" in markdown.card(facts)
+    facts["fairness"]["tested"] = 0
+    assert "Too few rows mention a group of people" in markdown.card(facts)
 
 
 def test_the_folders_of_a_machine_are_not_published(facts: dict[str, Any]) -> None:
     facts["provenance"]["inputs"][0]["path"] = "/home/jane/secret plans/news.jsonl"
     facts["provenance"]["command"] = "curate audit '/home/jane/secret plans/news.jsonl'"
     card = markdown.card(facts)
-    assert "jane" not in card and "    curate audit 'news.jsonl'" in card and "| news | news.jsonl |" in card
+    assert "jane" not in card and "    curate audit news.jsonl\n" in card and "| news | news.jsonl |" in card
 
 
 def test_card_holds_no_text_of_the_data_and_escapes_names(facts: dict[str, Any]) -> None:
