@@ -104,7 +104,7 @@ def _rejects(facts: Facts) -> Iterator[dict[str, Any]]:
         said = shown.clipped(cause["cause"], 90).rstrip(".")
         often = f"most often in {cause['source']}: {said}" if total > 1 else f"in {cause['source']}: {said}"
         severity = "warning" if total > read * MANY_REJECTS else "note"
-        text = f"{shown.plural(total, 'record')} could not be read or rendered and stayed out, {often}."
+        text = f"{shown.plural(total, 'record')} could not be used, {often}."
         yield alert(severity, text, look(facts, "rejects.jsonl"), of=(total, read), section="intake", unit="record")
 
 

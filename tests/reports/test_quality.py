@@ -150,7 +150,7 @@ def test_alerts_name_the_faults_gravest_first(facts: dict[str, Any]) -> None:
         "The mix is out of balance: task family classification is 79 % of it.",
         "The mix is out of balance: source news is 51 % of it.",
         f"Rule {WORDS_5} drops 100 % of task family summarization.",
-        "1 record could not be read or rendered and stayed out, in reviews: not JSON.",
+        "1 record could not be used, in reviews: not JSON.",
     ]
     assert f"1 row is flagged by {LONG}: long answers are worth a look." in notes
     assert notes[-1] == "8 kept rows name no licence: say under which the data may be used before you share the mix."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sample_run import RECIPE
 
@@ -62,6 +62,7 @@ def test_a_difference_holds_both_texts(one: str, other: str) -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1), JSON, max_size=4))
+@example({"0\n": 1})
 def test_toml_reads_back_as_the_same_data(data: dict[str, object]) -> None:
     assert tomllib.loads(toml.dumps(data)) == data
 
