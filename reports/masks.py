@@ -140,14 +140,13 @@ def _example(view: View, table: str) -> dict[str, Any]:
     pieces = view.run.table(table)
     if pieces is None or not pieces.height:
         return {"skipped": "no row has trained tokens"}
-    drawn = pieces.select("id").unique()
+    drawn = view.base.select("id", "kept").join(pieces, on="id", how="semi")
     for name in span_tables(view):
         found = view.run.table(name)
         drawn = drawn if found is None or "id" not in found.columns else drawn.join(found, on="id", how="anti")
     if not drawn.height:
         return {"skipped": "personal data was found in each of the rows drawn"}
-    candidates = drawn.join(view.base.select("id", "kept"), on="id").sort("kept", "id", descending=[True, False])
-    row = candidates["id"][0]
+    row = drawn.sort("kept", "id", descending=[True, False])["id"][0]
     chosen = pieces.filter(pl.col("id") == row).sort("place").head(PIECES)
     return {
         "row": row,
