@@ -36,7 +36,7 @@ def _unjudged(facts: Facts) -> Iterator[dict[str, Any]]:
         named = ", ".join(rule["rule"] for rule in rules[:NAMED])
         named += f" and {len(rules) - NAMED} more" if len(rules) > NAMED else ""
         drop = shown.verb(len(rules), "drop", "drops")
-        text = f"{shown.plural(len(rules), 'rule')} {drop} rows that nobody has judged yet: {named}."
+        text = f"{shown.plural(len(rules), 'rule')} {drop} rows that nobody has judged on this data: {named}."
         of = (len(rules), len(facts["rules"]["list"]))
         heaviest = max(rules, key=lambda rule: (rule["of"], rule["rule"]))
         yield alert("note", text, heaviest["command"], of=of, section="reviews")

@@ -138,7 +138,7 @@ def _judged(console: Console, reviews: Mapping[str, Any]) -> None:
     ]
     if reviews["unjudged"]:
         drop = shown.verb(len(reviews["unjudged"]), "drop", "drops")
-        told.append(f"nobody judged {shown.plural(len(reviews['unjudged']), 'rule')} that {drop} rows")
+        told.append(f"not on this data: {shown.plural(len(reviews['unjudged']), 'rule')} that {drop} rows")
     if told:
         cut_line(console, Text.assemble(("judged  ", "dim"), shown.line("; ".join(told))))
 
