@@ -158,7 +158,7 @@ def test_a_rule_that_may_be_wrong_too_often_is_an_alert(judged: Path) -> None:
     text = f"Rule {TOXIC} drops 5 rows and was right in 2 of 3 judged (21 % to 93.9 %): "
     assert doubt == ("warning", text + "judge more of them, or let it flag.")
     assert unjudged[0] == "note"
-    assert unjudged[1].startswith("4 rules drop rows that nobody has judged yet: ")
+    assert unjudged[1].startswith("4 rules drop rows that nobody has judged on this data: ")
 
 
 def test_a_rule_that_is_wrong_too_often_for_sure_is_critical(run: Path) -> None:
@@ -190,7 +190,7 @@ def test_page_and_terminal_tell_the_precision(judged: Path) -> None:
     assert "not judged" in first and "&#39;checks/length.words min 1&#39;" in first
     printed = io.StringIO()
     terminal.summary(facts, console=Console(width=300, file=printed))
-    told = f"judged  {TOXIC} right in 67 % (21 % to 93.9 %, n 3); nobody judged 4 rules that drop rows"
+    told = f"judged  {TOXIC} right in 67 % (21 % to 93.9 %, n 3); not on this data: 4 rules that drop rows"
     assert told in printed.getvalue()
 
 
