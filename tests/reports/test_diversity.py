@@ -1,0 +1,129 @@
+"""Sections on diversity and the map, on the small run with vectors set by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from map_run import add_map
+from sample_run import SCRIPT
+
+from reports import embedding_map, html, quality
+from reports.diversity import CHECKS
+
+
+@pytest.fixture
+def facts(run: Path) -> dict[str, Any]:
+    return quality.facts(add_map(run), name="runs/demo")
+
+
+def test_without_the_step_the_words_are_still_told(run: Path) -> None:
+    facts = quality.facts(run)
+    assert "add the step `map`" in facts["diversity"]["embedding"]["skipped"]
+    assert "add the step `map`" in facts["embedding_map"]["skipped"]
+    assert facts["diversity"]["words"]["texts"][0]["words"] > 0
+    assert "Words" in html.render(facts)
+
+
+def test_kept_rows_are_compared_with_as_many_random_ones(facts: dict[str, Any]) -> None:
+    found = facts["diversity"]["embedding"]
+    assert (found["rows"], found["records"], found["kept"]) == (60, 60, 39)
+    for measure in found["measures"]:
+        random = measure["random"]
+        assert random["low"] <= random["mean"] <= random["high"]
+        against = (
+            "less" if measure["kept"] < random["low"] else "more" if measure["kept"] > random["high"] else "within"
+        )
+        assert measure["against"] == against
+    # notes are gone, but chat lies on the same axis
+    assert next(one for one in found["measures"] if one["name"] == "radius")["kept"] < 0.1
+
+
+def test_a_mix_that_lost_a_subject_is_warned_of(run: Path) -> None:
+    add_map(run)
+    rows = pl.read_parquet(run / "rows.parquet")
+    alone = rows.with_columns(kept=pl.col("source") == "news")
+    alone.write_parquet(run / "rows.parquet")
+    found = quality.facts(run)
+    texts = [alert["text"] for check in CHECKS for alert in check(found)]
+    assert len(texts) == 1 and texts[0].startswith("The kept rows cover the whole less well than a random choice")
+
+
+def test_renderings_of_one_record_count_once(run: Path) -> None:
+    add_map(run)
+    rows = pl.read_parquet(run / "rows.parquet")
+    rows.with_columns(record=pl.lit("the same")).write_parquet(run / "rows.parquet")
+    found = quality.facts(run)["diversity"]["embedding"]
+    assert (found["rows"], found["records"]) == (60, 1) and found["measures"][0]["kept"] is None
+
+
+def test_families_of_unequal_size_count_less(facts: dict[str, Any]) -> None:
+    tasks = facts["diversity"]["tasks"]
+    # 40 classification, 10 summarization, 10 dialogue
+    entropy = -(2 / 3 * math.log(2 / 3) + 2 * (1 / 6 * math.log(1 / 6)))
+    assert tasks["all"] == {"families": 3, "effective": round(math.exp(entropy), 4)}
+    assert tasks["kept"]["families"] == 2
+
+
+def test_the_map_codes_every_row_and_counts_its_groups(facts: dict[str, Any]) -> None:
+    found = facts["embedding_map"]
+    modes = {mode["name"]: mode["values"] for mode in found["modes"]}
+    assert {one["value"]: one["rows"] for one in modes["source"]} == {
+        "news": 20,
+        "reviews": 20,
+        "notes": 10,
+        "chat": 10,
+    }
+    assert {one["value"]: one["rows"] for one in modes["verdict"]} == {
+        "kept": 38, "kept, flagged": 1, "dropped at checks": 15, "dropped at copies": 5, "dropped at near": 1,
+    }  # fmt: skip
+    columns = found["columns"]
+    for name, values in modes.items():
+        assert [columns[name].count(code) for code in range(len(values))] == [one["rows"] for one in values]
+    assert {len(column) for column in columns.values()} == {60}
+    clusters = [(one["cluster"], one["rows"], one["kept"]) for one in found["clusters"]]
+    assert clusters == [(0, 20, 20), (1, 20, 11), (2, 20, 8)]
+
+
+def test_rare_values_share_the_last_colour() -> None:
+    counts = pl.DataFrame({"value": list("abcdefghijk"), "rows": [1] * 11, "kept": [1] * 11})
+    mode = embedding_map._coded(pl.Series(list("akb")), counts, name="source", title="source")
+    assert mode["codes"] == [0, embedding_map.CATEGORIES, 1]
+    assert mode["values"][-1] == {"value": "3 others", "rows": 3, "kept": 3} and len(mode["values"]) == 9
+
+
+def test_key_terms_name_what_a_cluster_is_about_and_never_rare_words() -> None:
+    texts = ["the river secret", "the river ‹email›", "the river", "the market", "the market", "the market hush hush"]
+    points = pl.DataFrame({"id": list("abcdef"), "record": list("abcdef"), "cluster": [0] * 3 + [1] * 3, "text": texts})
+    assert embedding_map._terms(points) == {0: ["river"], 1: ["market"]}
+    # three renderings of one record are one person's words
+    assert embedding_map._terms(points.with_columns(record=pl.lit("a"))) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["short", "word " * 100, "<" * 500, "公园" * 500, "\u202e" * 50, "👩‍👩‍👧‍👦" * 60, "'\"\\" * 99]
+)
+def test_snippets_of_any_script_stay_short_in_the_page(text: str) -> None:
+    found = embedding_map._snippet(text)
+    assert len(found) <= 100 and embedding_map._bytes(found) <= embedding_map.BYTES
+    assert found == text or "…" in found
+
+
+def test_personal_data_and_markup_stay_out_of_the_island(facts: dict[str, Any]) -> None:
+    page = html.render(facts)
+    island = page.split('id="map-data">')[1].split("</script>")[0]
+    assert not set("<>&") & set(island)
+    data = json.loads(island)
+    assert any(SCRIPT in text for text in data["text"])
+    assert "jane.doe" not in page and any("‹email›" in text for text in data["text"])
+    assert not any("\u202e" in text for text in data["text"])
+
+
+def test_the_same_run_gives_the_same_sections(run: Path, facts: dict[str, Any]) -> None:
+    again = quality.facts(run, name="runs/demo")
+    for name in ("diversity", "embedding_map"):
+        assert json.dumps(again[name], allow_nan=False) == json.dumps(facts[name], allow_nan=False)
