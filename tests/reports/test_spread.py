@@ -22,7 +22,8 @@ def measured(vectors: np.ndarray, *sets: list[int]) -> list[dict[str, float]]:
 
 def test_vendi_gives_the_published_values() -> None:
     points = np.array([0, 0, 10, 10, 20, 20], dtype=float)
-    assert round(spread.vendi(np.exp(-np.abs(points[:, None] - points[None]))), 4) == 2.9999
+    # Published as 2.9999, cut and not rounded: three pairs of copies, e^-10 alike.
+    assert 2.9999 <= spread.vendi(np.exp(-np.abs(points[:, None] - points[None]))) < 3
     assert round(spread.vendi(np.array([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]])), 4) == 2.1573
 
 
