@@ -49,6 +49,8 @@ def facts(run: Path, against: Path) -> dict[str, Any]:
     """
     pair = open_pair(run, against)
     names = [str(view.manifest["name"]) for view in pair.views]
+    if names[0] == names[1]:  # one recipe run twice: the folders tell them apart
+        names = [path.resolve().name for path in (against, run)]
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "headline": {"run": str(run), "against": str(against), "names": dict(zip(SIDES, names, strict=True))},

@@ -11,7 +11,7 @@ import polars as pl
 from reports import effects
 from reports.categories import categories
 from reports.distribution import QUANTILES, distribution
-from reports.drift_words import sentence, titles
+from reports.drift_words import among, sentence, titles
 from reports.pair import SIDES, Pair
 
 # What is compared beside signals.
@@ -50,6 +50,9 @@ def drift(pair: Pair) -> dict[str, Any]:
     numeric, tables = sorted(_numeric(pair), key=_rank), sorted(categories(pair), key=_rank)
     moved = [one for one in sorted([*numeric, *tables], key=_rank) if one["size"] != effects.SIZES[0]]
     told = [one for one in moved if not one["aside"]]
+    sizes_told = {
+        size: sum(one["size"] == size and not one["aside"] for one in (*numeric, *tables)) for size in effects.SIZES
+    }
     alike = _alike(pair, [one["name"] for one in told if one["kind"] == "numeric"])
     lines = [one for one in told if one["name"] not in alike]
     drawn = [one for one in numeric if one in lines][:CHARTS]
@@ -59,13 +62,13 @@ def drift(pair: Pair) -> dict[str, Any]:
     return {
         "method": METHOD,
         "rows": dict(zip(SIDES, sizes, strict=True)),
-        "measures": len(numeric) + len(tables),
-        "moved": len(moved),
-        "sizes": {size: sum(one["size"] == size for one in (*numeric, *tables)) for size in effects.SIZES},
+        "measures": sum(sizes_told.values()),
+        "moved": len(told),
+        "sizes": sizes_told,
         "lines": [_line(one) for one in lines[:LINES]],
         "lines_left_out": max(0, len(lines) - LINES),
         "told_by": alike,
-        "aside": [one["aside"] for one in moved if one["aside"]],
+        "aside": list(dict.fromkeys(one["aside"] for one in moved if one["aside"])),
         "numeric": numeric,
         "categorical": tables,
     }
@@ -83,7 +86,7 @@ def _numeric(pair: Pair) -> Iterator[dict[str, Any]]:
     """Yield the shift of each number that both runs have."""
     old, new = (view.signals for view in pair.views)
     shared = [name for name in old if name in new and old[name].is_numeric() and new[name].is_numeric()]
-    called = titles(pair)
+    called = titles(pair) | among(pair)
     for name in (*BASIC, *shared):
         columns = [mix[name] for mix in pair.mixes([name])]
         sides = [np.sort(column.drop_nulls().cast(pl.Float64).to_numpy()) for column in columns]
@@ -104,7 +107,7 @@ def _shift(
         "name": name,
         "title": called["title"] if called else name,
         "kind": "numeric",
-        "aside": None,
+        "aside": None if called is None else called.get("aside"),
         "moved": round(gap, 6),
         "distance": round(gap, 6),
         "delta": round(difference, 6),

@@ -35,6 +35,23 @@ def titles(pair: Pair) -> dict[str, dict[str, str]]:
     return found
 
 
+def among(pair: Pair) -> dict[str, dict[str, str]]:
+    """Return the signals of steps over the corpus, which say how a row stands among the others: `title` and `aside`."""
+    steps = [
+        step
+        for view in pair.views
+        for stage in view.manifest["stages"]
+        for step in stage["steps"]
+        if step["kind"] == "corpus"
+    ]
+    reason = "what {} measures depends on which other rows its run has and drops"
+    return {
+        str(signal): {"title": str(signal), "aside": reason.format(step["as"])}
+        for step in steps
+        for signal in step["signals"]
+    }
+
+
 def _told(subject: str, unit: str) -> dict[str, str]:
     return {"title": f"{subject}: {unit}", "subject": subject, "unit": unit}
 
@@ -42,9 +59,10 @@ def _told(subject: str, unit: str) -> dict[str, str]:
 def sentence(shift: Mapping[str, Any], called: Mapping[str, str] | None) -> str:
     """Return what became of a number: its median, else its mean, or its middle half where parts of it moved apart."""
     size, up = shift["size"], shift["delta"] > 0
-    subject = called["subject"] if called else shift["name"]
-    unit = f" {called['unit']}" if called else ""
-    words = ("are", "became longer", "became shorter") if called else ("is", "is higher", "is lower")
+    told = called if called and "unit" in called else None
+    subject = told["subject"] if told else shift["name"]
+    unit = f" {told['unit']}" if told else ""
+    words = ("are", "became longer", "became shorter") if told else ("is", "is higher", "is lower")
     if not shift["moved"]:
         return f"{subject} {words[0]} as before"
     steps = [_value(shift, "new", share) - _value(shift, "old", share) for share in (0.25, 0.5, 0.75)]

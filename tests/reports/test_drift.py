@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,20 @@ def test_names_and_what_was_not_declared_are_no_drift(write: Write) -> None:
     told = facts(new, old)
     assert told["drift"]["lines"] == [] and told["headline"]["verdict"] == "steady"
     assert told["drift"]["aside"] == ["no source is common to both", "the new mix does not give its task family"]
+
+
+def test_how_a_row_stands_among_others_is_no_drift_of_the_data(write: Write) -> None:
+    runs = []
+    for name, ranks in (("old", range(100)), ("new", range(100, 200))):
+        run = write(name, answers(*[5] * 100), signals={"balance.rank": ranks})
+        step = {"as": "balance", "step": "balance", "kind": "corpus", "signals": ["balance.rank"]}
+        told = json.loads((run / "manifest.json").read_text())
+        stage = {"name": "balance", "rows_in": 100, "rows_out": 100, "steps": [step], "rules": []}
+        rundir.write_json(run / "manifest.json", told | {"stages": [stage]})
+        runs.append(run)
+    found = facts(runs[1], runs[0])
+    assert shift(found, "balance.rank")["distance"] == 1 and found["drift"]["lines"] == []
+    assert found["headline"]["verdict"] == "steady" and "balance" in found["drift"]["aside"][0]
 
 
 def test_rare_values_of_signals_and_texts_are_not_shown(write: Write) -> None:
