@@ -10,6 +10,7 @@ import polars as pl
 from curate.rundir import AUDIT, EXPORT, RECIPE
 from reports import shown
 from reports.audit_recipe import recipe
+from reports.provenance import command
 from reports.view import View
 
 # Rules that are right by construction, so that they may drop rows on data that nobody has judged them on: an answer
@@ -138,8 +139,7 @@ def _embedding(view: View) -> dict[str, str] | None:
     used = {step["step"] for stage in view.manifest["stages"] for step in stage["steps"]}
     if "map" in used:
         return None
-    again = shown.command("curate", "audit", *(source["path"] for source in view.manifest["recipe"]["sources"]))
     return {
         "skipped": "the encoder could not be loaded, so there are no figures from embeddings",
-        "command": f"pip install 'curatune[embed]' && {again}",
+        "command": f"pip install 'curatune[embed]' && {command(view)}",
     }

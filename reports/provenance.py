@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from curate.rundir import AUDIT
 from reports import shown, toml
 from reports.outputs import output
 from reports.view import View
@@ -17,7 +18,7 @@ def provenance(view: View) -> dict[str, Any]:
             "run the command with the versions listed; the recipe below is as resolved, so it holds what `--set`, "
             "`--seed` and `--limit` changed, its paths as seen from the recipe's folder"
         ),
-        "command": _command(view),
+        "command": command(view),
         "recipe": toml.dumps(manifest["recipe"]),
         "recipe_sha256": manifest.get("recipe_sha256"),
         "seed": view.seed,
@@ -33,10 +34,14 @@ def provenance(view: View) -> dict[str, Any]:
     }
 
 
-def _command(view: View) -> str:
+def command(view: View) -> str:
     """Return the command that makes the run; an audit has no recipe file of its own."""
-    if view.recipe == "audit":
-        return shown.command("curate", "audit", *(source["path"] for source in view.manifest["recipe"]["sources"]))
+    recipe = view.manifest["recipe"]
+    if view.recipe == AUDIT:
+        uses = [use for stage in recipe.get("stages", []) for use in stage["steps"] if use["step"] == "tokens"]
+        more = [word for use in uses for word in ("--tokenizer", str(use["tokenizer"]))]
+        more += ["--seed", str(view.seed)] if view.seed else []
+        return shown.command("curate", "audit", *(source["path"] for source in recipe["sources"]), *more)
     return shown.command("curate", "run", view.recipe)
 
 

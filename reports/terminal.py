@@ -65,7 +65,6 @@ def _audited(console: Console, audit: Mapping[str, Any]) -> None:
         console.print(Text(f"      and {len(audit['reads']) - READS} more sources", style="dim"))
     if audit["embedding"]:
         cut_line(console, Text(f"skips embeddings: {audit['embedding']['command']}"))
-    console.print()
     table = plain_table("check", ["flagged", "would drop"])
     firing = sorted((one for one in audit["checks"] if one["flagged"]), key=lambda one: -one["flagged"])
     for one in firing[:STAGES]:
@@ -74,6 +73,7 @@ def _audited(console: Console, audit: Mapping[str, Any]) -> None:
         name = Text(shown.line(one["id"]), no_wrap=True, overflow="ellipsis")
         table.add_row(name, shown.count(one["flagged"]), dropped)
     if firing:
+        console.print()
         console.print(table)
 
 

@@ -199,6 +199,12 @@ def test_a_folder_a_glob_and_several_files_are_read(tmp_path: Path, monkeypatch:
         check.require(curate.load_recipe(tmp_path / name / "recipe.toml"))
 
 
+def test_an_audit_says_how_it_is_made_again(tmp_path: Path) -> None:
+    path = write(tmp_path, records()[:5])
+    facts: dict[str, Any] = curate.run(audit.audit_recipe([path], seed=4), out=tmp_path / "audit").report()
+    assert facts["provenance"]["command"] == f"curate audit {path} --seed 4"
+
+
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no data")
     with pytest.raises(UserError, match="without data files"):
