@@ -118,7 +118,8 @@ def _object(rest: pl.Expr) -> pl.Expr:
     cut = phrase.str.extract(rf"\A(.+?)\s+(?:{ending}|\w+ing)\b")
     phrase = pl.coalesce(cut, phrase)
     word = phrase.str.extract(r"\A(?:[\w'-]+\s+){0,3}?([\w'-]*\w)\z")
-    return pl.when(word.is_in([*PASSED, *ENDING])).then(None).otherwise(word).alias("object")
+    nothing = word.is_in([*PASSED, *ENDING]) | ~word.str.contains(r"\p{L}")
+    return pl.when(nothing).then(None).otherwise(word).alias("object")
 
 
 def _counted(found: pl.DataFrame, *names: str) -> pl.DataFrame:

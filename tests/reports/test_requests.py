@@ -24,6 +24,7 @@ from reports import requests
         ("Schreibe ein Gedicht", None, None),
         ("Listen to the wind", None, None),
         ("Explain", "explain", None),
+        ("Is it 7?", "yes or no?", None),
         ("", None, None),
         (None, None, None),
     ],
