@@ -41,9 +41,10 @@ def embedding_map(view: View) -> dict[str, Any]:
     place = {source: number for number, source in enumerate(sources)}
     return {
         "method": (
-            f"{settings['projection']}, random state from seed {view.seed}; {shown.count(points.height)} of the "
-            f"{settings['size']} rows sampled of {settings['rows']}, by the first {settings['characters']} characters "
-            f"of their {settings['column']}; near means similar, but distances and empty space mean nothing; "
+            f"laid out by {settings['projection']}, random state from seed {view.seed}; "
+            f"{shown.count(points.height)} of the {settings['size']} rows sampled of {settings['rows']}, by the first "
+            f"{settings['characters']} characters of their {settings['column']}; "
+            f"near means similar, but distances and empty space mean nothing; "
             f"{settings['clusters']} clusters by k-means on the embeddings, with the words that most set their rows "
             f"apart (share of the cluster's rows with the word × the square of log of all rows ÷ rows with it; words "
             f"of at least {PRIVATE} records)"
