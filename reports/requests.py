@@ -50,8 +50,9 @@ VERBS, YES_NO, PASSED, ENDING = (words.split() for words in (_VERBS, _YES_NO, _P
 HEAD, TAIL = 400, 200
 PHRASE = 80  # characters behind the verb in which its object is looked for
 SHOWN, OBJECTS = 12, 5
-# Words that fewer rows have may be private; they are counted, never shown.
+# Words that fewer rows have may be private; they are counted, never shown. Nor are parts of addresses.
 PRIVATE = 3
+ADDRESSES = r"\S*@\S*"
 _TURN = r"(?s)\A(?:system: .*?\n)?user: "
 _START = r"""(?:\A|[.!?:;]["'”’)]*\s+|\n)[\s"'“‘(\[*#>•-]*(?:(?:\d{1,2}|[a-z])[.)]\s+)?"""
 _POLITE = (
@@ -101,7 +102,7 @@ def asked(prompts: pl.Series) -> pl.DataFrame:
     found = found.with_columns(pl.col("text").str.replace(_TURN, "").str.strip_chars())
     parts = []
     for end in (pl.col("text").str.slice(0, HEAD), "\n" + pl.col("text").str.tail(TAIL)):
-        plain = end.str.to_lowercase().str.replace_all("’", "'")
+        plain = end.str.to_lowercase().str.replace_all("’", "'").str.replace_all(ADDRESSES, "@")
         parts.append(found.with_columns(plain.str.extract_groups(pattern).alias("groups")).unnest("groups"))
         found = parts[-1].filter(pl.col("verb").is_null()).select("place", "text")
     parts[0] = parts[0].filter(pl.col("verb").is_not_null())

@@ -128,6 +128,7 @@ def _examples(coder: Tokenizer, rows: pl.DataFrame, seed: int) -> pl.DataFrame:
 def _pieces(written: Rendered, encoding: Any, special: frozenset[int]) -> list[dict[str, Any]]:
     """Return a text cut at the borders of its tokens; joined they are the text."""
     offsets: Sequence[tuple[int, int]] = encoding.offsets
+    ids: Sequence[int] = encoding.ids  # made anew each time it is asked for
     trained = {number for start, end in trained_tokens(offsets, written.trained) for number in range(start, end)}
     edges = sorted({edge for span in written.trained for edge in span})
     pieces: list[dict[str, Any]] = []
@@ -141,7 +142,7 @@ def _pieces(written: Rendered, encoding: Any, special: frozenset[int]) -> list[d
                 pieces.append({"text": written.text[low:high], "token": False, "trained": within, "special": False})
         if number < len(offsets):
             text = written.text[max(start, place) : end]  # of a character's several tokens the first has its text
-            kind = encoding.ids[number] in special
+            kind = ids[number] in special
             pieces.append({"text": text, "token": True, "trained": number in trained, "special": kind})
         place = max(place, end)
     return pieces

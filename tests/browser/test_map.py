@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +13,16 @@ from sample_run import write_run
 
 import reports
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium at /usr/bin/chromium")
-
 
 @pytest.fixture
-def page(tmp_path: Path, make_rows: Callable[..., pl.DataFrame]) -> Iterator[Any]:
-    """Give the report with the map open; fail when anything was said on the console."""
+def page(tmp_path: Path, make_rows: Callable[..., pl.DataFrame], visit: Callable[..., Any]) -> Any:
+    """Give the report with the map open."""
     run = add_map(write_run(tmp_path / "run", make_rows))
     reports.build(run)
-    said: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        context = browser.new_context(offline=True, viewport={"width": 1024, "height": 900})
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(f"{(run / 'report.html').as_uri()}#map")
-        page.locator("#map-picture").scroll_into_view_if_needed()
-        yield page
-        browser.close()
-    assert said == []
+    page = visit(run / "report.html", width=1024).page
+    page.goto(f"{page.url}#map")
+    page.locator("#map-picture").scroll_into_view_if_needed()
+    return page
 
 
 def drag(page: Any, low: tuple[float, float], high: tuple[float, float]) -> None:
