@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reports import effects, shown
-from reports.drift_words import moved_values
+from reports.drift_words import among, moved_values
 from reports.pair import SIDES, Pair
 
 # Columns of the row compared beside signals, with their titles.
@@ -38,13 +38,14 @@ ABSENT, NOTHING = "(not given)", "(none)"
 def categories(pair: Pair) -> Iterator[dict[str, Any]]:
     """Yield the shift of each column of values that both runs have."""
     old, new = (view.signals for view in pair.views)
+    relative = among(pair)
     for name, title in COLUMNS.items():
         if found := _compared(pair, name, title):
             yield found
     for name, kind in old.items():
         fits = kind in (pl.String, pl.Boolean, pl.List(pl.String))
         if fits and new.get(name) == kind and (found := _compared(pair, name, name)):
-            yield found
+            yield found | ({"aside": relative[name]["aside"]} if name in relative else {})
 
 
 def _compared(pair: Pair, name: str, title: str) -> dict[str, Any] | None:

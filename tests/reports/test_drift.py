@@ -137,14 +137,17 @@ def test_names_and_what_was_not_declared_are_no_drift(write: Write) -> None:
 def test_how_a_row_stands_among_others_is_no_drift_of_the_data(write: Write) -> None:
     runs = []
     for name, ranks in (("old", range(100)), ("new", range(100, 200))):
-        run = write(name, answers(*[5] * 100), signals={"balance.rank": ranks})
-        step = {"as": "balance", "step": "balance", "kind": "corpus", "signals": ["balance.rank"]}
+        drawn = [name == "old"] * 100
+        run = write(name, answers(*[5] * 100), signals={"balance.rank": ranks, "balance.drawn": drawn})
+        names = ["balance.rank", "balance.drawn"]
+        step = {"as": "balance", "step": "balance", "kind": "corpus", "signals": names}
         told = json.loads((run / "manifest.json").read_text())
         stage = {"name": "balance", "rows_in": 100, "rows_out": 100, "steps": [step], "rules": []}
         rundir.write_json(run / "manifest.json", told | {"stages": [stage]})
         runs.append(run)
     found = facts(runs[1], runs[0])
-    assert shift(found, "balance.rank")["distance"] == 1 and found["drift"]["lines"] == []
+    assert shift(found, "balance.rank")["distance"] == 1 and shift(found, "balance.drawn")["variation"] == 1
+    assert found["drift"]["lines"] == []
     assert found["headline"]["verdict"] == "steady" and "balance" in found["drift"]["aside"][0]
 
 
