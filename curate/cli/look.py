@@ -48,7 +48,7 @@ def audit(
         if not takes_away:
             return {**told, "export": None}, lines
         written = take_away(target)
-        size = f"{written['bytes'] / 1e6:,.1f} MB"
+        size = f"{written['bytes'] / 1e6:,.1f} MB" if written["bytes"] >= 1e6 else f"{written['bytes'] / 1e3:,.0f} kB"
         lines["export"] = f"{written['folder']}  {written['rows']:,} rows as {written['format']}, {size}"
         return {**told, "export": written}, lines
 
