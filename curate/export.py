@@ -110,8 +110,15 @@ def _beside(run: RunDir) -> list[tuple[str, ...]]:
     meta = pl.col("meta")
     some = run.scan("mix").filter(meta.str.contains('"turns"|"tools"')).select(meta).collect()
     found = [orjson.loads(value) for value in some["meta"]]
-    keys = {("turns", key) for one in found for turn in one.get("turns", {}).values() for key in turn}
+    keys = {("turns", key) for one in found for turn in _extras(one).values() for key in turn}
     return sorted(keys | {("tools",) for one in found if "tools" in one})
+
+
+def _extras(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what turns had beside role and content, by their number; a column `turns` of a task record is none."""
+    found = meta.get("turns")
+    fits = isinstance(found, dict) and all(isinstance(turn, dict) for turn in found.values())
+    return found if isinstance(found, dict) and fits else {}
 
 
 def _schema(form: str, beside: Sequence[tuple[str, ...]]) -> pa.Schema:
@@ -169,7 +176,7 @@ def _json_rest(turn: Mapping[str, Any], plain: Sequence[str]) -> dict[str, str]:
 
 def _messages(messages: Sequence[Turn], meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return OpenAI-style messages; tool calls and names come back from `meta` as they were read."""
-    extras = meta.get("turns", {})
+    extras = _extras(meta)
     turns = [
         {"role": turn["role"], "content": turn["content"], **extras.get(str(number), {})}
         for number, turn in enumerate(messages)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from reports.effects import wilson
+from reports.intervals import wilson
 from reports.pair import SIDES, Pair, drawn
 from reports.view import View
 
@@ -72,9 +72,10 @@ def _vectors(view: View) -> tuple[list[str], Vectors | None]:
     table = view.run.table(TABLE)
     if table is None or not {"id", "vector"} <= set(table.columns):
         return [], None
-    kept = view.base.filter("kept")["id"]
-    table = table.filter(pl.col("id").is_in(kept.implode()), pl.col("vector").is_not_null())
-    table = drawn(table, view, "clouds").head(SAMPLE).sort("id")
+    # One row of each record: its other wordings would be near neighbours that no new row can have.
+    kept = view.base.lazy().filter("kept").select("id", "record").collect()
+    table = table.filter(pl.col("vector").is_not_null()).join(kept, on="id", how="inner")
+    table = drawn(table, view, "clouds").unique("record", keep="first", maintain_order=True).head(SAMPLE).sort("id")
     vectors = np.array(table["vector"].to_list(), dtype=np.float32).reshape(table.height, -1)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return table["id"].to_list(), np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -30,7 +30,8 @@ METHOD = (
     "of rows that would have to change) and Cramér's V with both sides weighing the same; a list by the member that"
     " moved most. Words for sizes: delta from 0.147 small, 0.33 medium, 0.474 large (Romano and others 2006), the "
     "distance by the same shift of a normal distribution (0.10, 0.24, 0.35), V from 0.1, 0.3, 0.5 (Cohen 1988); "
-    "what two samples of one source with so many rows reach by chance in 95 of 100 cases is called negligible. "
+    "what two samples of one source with so many rows reach by chance in 95 of 100 cases (of a list, by one member) is "
+    "called negligible. "
     "Ranked by the share of rows that moved: distance or variation. p-values are not shown: with 100,000 rows even "
     "a difference too small to matter has a tiny one"
 )

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from reports.intervals import wilson
+
 Floats = npt.NDArray[np.float64]
 SIZES = ("negligible", "small", "medium", "large")
 # Cliff's delta: Romano, Kromrey, Coraggio & Skowronek, "Appropriate statistics for ordinal level data" (2006).
@@ -132,16 +134,6 @@ def table_chance(counts: tuple[int, int], values: int) -> float:
 def _word(value: float, bounds: tuple[float, ...], chance: float) -> str:
     """Return the word for a size; what is within reach of chance is negligible."""
     return SIZES[sum(value >= bound for bound in bounds)] if value > chance else SIZES[0]
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """Return the 95 per cent score interval of a share (Wilson 1927); all of [0, 1] when nothing was counted."""
-    if not whole:
-        return 0.0, 1.0
-    share, square = part / whole, Z * Z
-    middle = (share + square / (2 * whole)) / (1 + square / whole)
-    half = Z * math.sqrt(share * (1 - share) / whole + square / (4 * whole * whole)) / (1 + square / whole)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def difference_of_shares(old: tuple[int, int], new: tuple[int, int]) -> dict[str, float] | None:

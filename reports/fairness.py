@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from reports.intervals import wilson
 from reports.rules import covered, failed
 from reports.view import View, rate
 
@@ -20,7 +21,6 @@ from reports.view import View, rate
 ROWS, EXPECTED = 30, 5.0
 # Ratio from which a difference matters, the usual bound of filter parity, and the share of false alarms allowed.
 RATIO, FALSE_SHARE = 1.25, 0.05
-Z = 1.959964  # two-sided 95 %
 LISTED, GROUPS = 40, 30
 # Upper ends of bands of response length in characters: a label, a sentence, a paragraph, a page, more.
 BANDS = (20, 100, 500, 2000)
@@ -91,16 +91,6 @@ def mentioning(view: View) -> list[str]:
 def notable(line: Mapping[str, Any]) -> bool:
     """Tell whether a line is beyond chance and large enough to matter."""
     return bool(line["q"] < FALSE_SHARE and line["ratio"] >= RATIO)
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); all of [0, 1] when there is nothing."""
-    if not whole:
-        return 0.0, 1.0
-    share, spread = part / whole, Z * Z / whole
-    middle = share + spread / 2
-    half = Z * math.sqrt(share * (1 - share) / whole + spread / (4 * whole))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def discoveries(values: Sequence[float]) -> list[float]:

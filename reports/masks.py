@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curate import personal
 from curate.schema import ROLES
 from reports import shown, turns
+from reports.addresses import ADDRESS
 from reports.examples import span_tables
 from reports.view import View, example, rate
 
@@ -144,6 +146,7 @@ def _example(view: View, table: str) -> dict[str, Any]:
     for name in span_tables(view):
         found = view.run.table(name)
         drawn = drawn if found is None or "id" not in found.columns else drawn.join(found, on="id", how="anti")
+    drawn = drawn.filter(~pl.col("id").is_in(_personal(pieces, drawn["id"]).implode()))
     if not drawn.height:
         return {"skipped": "personal data was found in each of the rows drawn"}
     row = drawn.sort("kept", "id", descending=[True, False])["id"][0]
@@ -157,6 +160,14 @@ def _example(view: View, table: str) -> dict[str, Any]:
             for text, token, trained, special in chosen.select("text", "token", "trained", "special").iter_rows()
         ],
     }
+
+
+def _personal(pieces: pl.DataFrame, ids: pl.Series) -> pl.Series:
+    """Return which of a few rows hold personal data: cut into pieces it could not be masked."""
+    chosen = pieces.filter(pl.col("id").is_in(ids.implode())).sort("id", "place")
+    whole = chosen.group_by("id", maintain_order=True).agg(pl.col("text").str.join(""))
+    found = [row for row, text in whole.iter_rows() if ADDRESS.search(text) or personal.find_in(text)]
+    return pl.Series(found, dtype=pl.String)
 
 
 def _kind(token: bool, trained: bool, special: bool) -> str:

@@ -48,9 +48,13 @@ def sequences_needed(lengths: npt.NDArray[np.int64], window: int) -> int:
         left = int(counts[length])
         while left and len(open_ones := np.flatnonzero(room[length:])):
             fullest = int(open_ones[0]) + length
-            placed = min(left, int(room[fullest]))
-            room[fullest] -= placed
-            room[fullest - length] += placed
+            each = fullest // length  # the sequence just filled up has the least room again
+            placed = min(left, int(room[fullest]) * each)
+            whole, rest = divmod(placed, each)
+            room[fullest] -= whole + bool(rest)
+            room[fullest - each * length] += whole
+            if rest:
+                room[fullest - rest * length] += 1
             left -= placed
         if left:
             each = window // length

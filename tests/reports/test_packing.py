@@ -17,6 +17,7 @@ from reports.packing import packing, sequences_needed
         ([3] * 7, 10, 3),  # three to a sequence
         ([7, 6, 3, 2, 2], 10, 2),  # 7 + 3, 6 + 2 + 2
         ([1] * 21, 10, 3),
+        ([60, 60, 20, 20, 13, 13, 13], 100, 2),  # 60 + 20 + 20, 60 + 13 + 13 + 13
     ],
 )
 def test_rows_go_where_least_room_is_left(lengths: list[int], window: int, needed: int) -> None:
@@ -34,9 +35,9 @@ def one_by_one(lengths: list[int], window: int) -> int:
     return len(rooms)
 
 
-@given(st.lists(st.integers(1, 24), max_size=80))
-def test_rows_of_one_length_placed_together_need_as_many(lengths: list[int]) -> None:
-    assert sequences_needed(np.array(lengths, dtype=np.int64), 24) == one_by_one(lengths, 24)
+@given(st.lists(st.integers(1, 24), max_size=80), st.integers(24, 120))
+def test_rows_of_one_length_placed_together_need_as_many(lengths: list[int], window: int) -> None:
+    assert sequences_needed(np.array(lengths, dtype=np.int64), window) == one_by_one(lengths, window)
 
 
 def test_longer_rows_fill_a_sequence_and_empty_ones_none() -> None:
