@@ -33,7 +33,11 @@ def masked_together(
         Each text masked, and how many places of it.
     """
     found = {
-        name: [*(places or {}).get(name, ()), *((start, end, kind) for kind, start, end in personal.find_in(text))]
+        name: [
+            # What was located in the joined text may lie outside of this part of it.
+            *(place for place in (places or {}).get(name, ()) if 0 <= place[0] < min(place[1], len(text))),
+            *((start, end, kind) for kind, start, end in personal.find_in(text)),
+        ]
         for name, text in texts.items()
     }
     known = {(text[start:end], kind) for name, text in texts.items() for start, end, kind in found[name]}

@@ -91,3 +91,9 @@ def test_a_text_is_masked_before_it_is_cut(tmp_path: Path, make_rows: Callable[.
     assert facts["rejects"]["causes"][0]["cause"] == "x" * 150 + " ‹email›"
     prompts = {row["prompt"] for row in facts["rows"].values()}
     assert all("y ‹email› z" in prompt and "maria" not in prompt for prompt in prompts) and prompts
+
+
+def test_a_place_outside_of_a_text_masks_nothing_in_it() -> None:
+    texts = {"prompt": "same ask a.b@firma.de question", "response": "A perfectly harmless answer with nothing."}
+    found = masked_together(texts, {"prompt": [(9, 21, "email")], "response": [(0, -10, "email")]})
+    assert found == {"prompt": ("same ask ‹email› question", 1), "response": (texts["response"], 0)}
