@@ -77,21 +77,26 @@ def parse_marks(marks: Sequence[str], sides: Mapping[str, str]) -> list[tuple[st
         sides: side by id of the rows in the sample.
 
     Raises:
-        UserError: for a mark that is none, or names a row outside the sample: it would not count.
+        UserError: for a mark that is none, names a row outside the sample (it would not count), or contradicts another.
     """
-    found = []
+    found: dict[str, str] = {}
     for mark in marks:
         row, _, verdict = mark.partition("=")
         answers = [answer for answer in ANSWERS if verdict and answer.startswith(verdict.casefold())]
-        if len(answers) != 1:
+        if not row or len(answers) != 1:
             raise UserError(f"--mark {mark}", "is not ID=right, ID=wrong or ID=unsure", "copy it from the report")
         ids = [one for one in sides if row and one.startswith(row)]
         if len(ids) != 1:
             what = "several rows of the sample begin so" if ids else "the row is not in the sample of this rule"
-            fix = "--list shows the sample; only a fair draw tells how often a rule is right"
+            fix = (
+                "give more characters"
+                if ids
+                else "--list shows the sample; only a fair draw tells how often it is right"
+            )
             raise UserError(f"--mark {mark}", what, fix)
-        found.append((ids[0], answers[0]))
-    return found
+        if found.setdefault(ids[0], answers[0]) != answers[0]:
+            raise UserError(f"--mark {mark}", f"the same row is marked {found[ids[0]]}, too", "mark it once")
+    return list(found.items())
 
 
 def keep(run: RunDir, rule: str, answers: Sequence[tuple[str, str]], sides: Mapping[str, str]) -> None:

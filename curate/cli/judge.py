@@ -183,7 +183,11 @@ def _show_list(console: Console, found: Mapping[str, Any]) -> None:
 def _show_result(console: Console, found: Mapping[str, Any], answered: int, run: Path) -> None:
     """Print what the judgements say so far."""
     facts, near = found["facts"], found["facts"]["near"]
-    console.print(f"\n{answered} answer{'' if answered == 1 else 's'} kept in {shown(run / 'reviews.jsonl')}" if answered else "\nnothing answered")
+    console.print(
+        f"\n{answered} answer{'' if answered == 1 else 's'} kept in {shown(run / 'reviews.jsonl')}"
+        if answered
+        else "\nnothing answered"
+    )
     console.print(f"[bold]{shown(facts['rule'])}[/]", soft_wrap=True)
     if facts["precision"] is None:
         console.print(f"no victim judged yet, of {facts['of']:,}")
