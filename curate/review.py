@@ -88,11 +88,8 @@ def parse_marks(marks: Sequence[str], sides: Mapping[str, str]) -> list[tuple[st
         ids = [one for one in sides if row and one.startswith(row)]
         if len(ids) != 1:
             what = "several rows of the sample begin so" if ids else "the row is not in the sample of this rule"
-            fix = (
-                "give more characters"
-                if ids
-                else "--list shows the sample; only a fair draw tells how often it is right"
-            )
+            fair = "--list shows the sample; only a fair draw tells how often a rule is right"
+            fix = "give more characters" if ids else fair
             raise UserError(f"--mark {mark}", what, fix)
         if found.setdefault(ids[0], answers[0]) != answers[0]:
             raise UserError(f"--mark {mark}", f"the same row is marked {found[ids[0]]}, too", "mark it once")

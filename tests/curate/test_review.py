@@ -85,12 +85,18 @@ def test_marks_name_rows_by_their_beginning_and_verdicts_by_theirs() -> None:
         ("eee=right", "not in the sample"),
         ("abc1=maybe", "is not ID=right"),
         ("abc1", "is not ID=right"),
-        ("=right", "not in the sample"),
+        ("=right", "is not ID=right"),
     ],
 )
 def test_a_mark_that_would_not_count_is_refused(mark: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         review.parse_marks([mark], SIDES)
+
+
+def test_two_verdicts_on_one_row_in_one_command_are_refused() -> None:
+    with pytest.raises(UserError, match="the same row is marked right, too"):
+        review.parse_marks(["abc1=right", "abc1=wrong"], SIDES)
+    assert review.parse_marks(["abc1=right", "abc1=r"], SIDES) == [("abc1", "right")]
 
 
 def test_answers_are_appended_also_after_a_line_that_was_cut_off(tmp_path: Path) -> None:
