@@ -139,7 +139,9 @@ def test_an_audit_ends_with_what_it_left(tmp_path: Path) -> None:
     assert "20 rows, 1 flagged by 1 of 9 checks; the written recipe would drop 1." in text
     assert "reads data as prompt_completion, because `prompt` and `completion` exist" in text
     assert "recipe  runs/audit-data/recipe.toml  would drop 1 of 20 rows" in text
-    assert "export  runs/audit-data/export  20 rows as messages, 0.0 MB" in text
+    written = tmp_path / "runs" / "audit-data" / "export"
+    size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    assert f"export  runs/audit-data/export  20 rows as messages, {size / 1000:.0f} kB" in text
     assert curate("check", "runs/audit-data/recipe.toml", cwd=tmp_path).returncode == 0
     assert curate("audit", "data.jsonl", "--no-export", cwd=tmp_path).returncode == 0
     assert not (tmp_path / "runs" / "audit-data" / "export").exists()
