@@ -72,7 +72,7 @@ def execute(
         staged = stack.enter_context(rundir.staging(out))
         store = cache.Store(out.parent / CACHE, fresh)
         ingested = ingest(recipe, store=store, progress=progress)
-        state = _start(recipe, ingested, store, _pool(workers, stack), progress)
+        state = _start(recipe, ingested, store, (_pool(workers, stack), workers), progress)
         for stage in recipe.stages:
             _run_stage(state, stage)
         totals = _write(staged, state, ingested)
@@ -117,7 +117,7 @@ def _start(
     recipe: Recipe,
     ingested: Ingested,
     store: cache.Store,
-    pool: Callable[[], Executor | None],
+    pool: tuple[Callable[[], Executor | None], int],
     progress: Progress,
 ) -> _State:
     digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
@@ -133,7 +133,7 @@ def _start(
         )
 
     identity = encoder.identity() if encoder else None
-    runner = Runner(recipe, rows, store, progress, pool, vectors, identity)
+    runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
     count = groups.height
     return _State(recipe, runner, Verdicts.start(count), pl.DataFrame(height=count), groups)

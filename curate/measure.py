@@ -22,8 +22,8 @@ Progress = Callable[[str, int, int], None]
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
 CODE = (
-    "schema", "text", "chance", "stars", "shingles", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat",
-    "tokenizer",
+    "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "joins", "sketches", "similar",
+    "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
 )  # fmt: skip
 
 
@@ -126,6 +126,7 @@ class Runner:
         progress: told what is done.
         pool: starts worker processes when first asked, or None.
         vectors: texts to unit vectors, made when first asked.
+        workers: threads for a step that can use them; no result depends on how many.
     """
 
     recipe: Recipe
@@ -134,6 +135,7 @@ class Runner:
     progress: Progress
     pool: Callable[[], Executor | None]
     vectors: Callable[[], Callable[[Sequence[str]], Any]]
+    workers: int = 1
     embedding: Mapping[str, Any] | None = None
     keys: dict[str, str] = field(default_factory=dict)  # cache key by signal prefix, for steps that read signals
     timing: dict[str, float] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class Runner:
         started = time.perf_counter()
         info = catalog.describe(use.step)
         arguments = catalog.resolved(info, use.arguments, resolve=self.recipe.resolve)
-        read = [value for value in strings(arguments) if value in signals.columns]
+        read = [name for name in dict.fromkeys(strings(arguments)) if name in signals.columns]
         extra = signals.select(read)
         base = self._base_key(info, arguments, read)
         if info.kind == "row-wise":
@@ -226,7 +228,7 @@ class Runner:
         state, cached = self._slices(use, info, ("state", arguments, base), extra, alive)
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
         whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
-        given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed}
+        given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
         needed = self._supplied(info, "decide")
         given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
         given["vectors"] = self.vectors() if "vectors" in needed else None
@@ -257,10 +259,12 @@ class Runner:
 
 
 def strings(arguments: Mapping[str, Any]) -> list[str]:
-    """Return all strings among argument values, also inside lists: some may name signals."""
+    """Return all strings among argument values, also inside lists, without a minus before: some may name signals."""
     flat: list[str] = []
     for value in arguments.values():
-        flat += [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+        flat += [
+            item.removeprefix("-") for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
+        ]
     return flat
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
-import pyarrow as pa
 import xxhash
 
 from curate import text
@@ -111,17 +109,3 @@ def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     values = (values ^ (values >> shift)) * first
     values = (values ^ (values >> shift)) * second
     return values ^ (values >> shift)
-
-
-def as_sets(runs: Ragged) -> pl.Series:
-    """Return each text's distinct hashes, ascending, as a column of lists (list[u64])."""
-    lists = pa.LargeListArray.from_arrays(pa.array(runs.offsets), pa.array(runs.values))
-    found = pl.Series("hashes", pl.from_arrow(lists), dtype=pl.List(pl.UInt64))
-    return found.list.unique().list.sort()
-
-
-def from_sets(sets: pl.Series) -> Ragged:
-    """Return a column of lists end to end; a null list is an empty one."""
-    lengths = sets.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = sets.filter(pl.Series(lengths > 0)).explode().to_numpy().astype(np.uint64)
-    return Ragged(flat, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.errors import UserError
+from curate.errors import UserError, suggest
 
 Indices = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
@@ -74,6 +74,54 @@ def units(state: pl.DataFrame, *, on: str | list[str]) -> Units:
     found = numbered.select(pl.col("place").min().over("record"))["place"].to_numpy()
     kept = np.unique(found)
     return Units(kept, np.searchsorted(kept, found).astype(np.int64))
+
+
+# What a survivor may be preferred for, beside signals of earlier stages.
+PREFERENCES = ("longest", "turns", "source=NAME")
+
+
+def merits(rows: pl.DataFrame, lengths: pl.Series) -> pl.DataFrame:
+    """Return what a row may be preferred for, whatever is compared: its length and how many turns it has, u32 each.
+
+    Args:
+        rows: n instruction rows.
+        lengths: (n,) in whatever the step counts.
+    """
+    turns = rows["messages"].list.len() if "messages" in rows.columns else pl.repeat(0, rows.height, eager=True)
+    return pl.DataFrame({"length": lengths.cast(pl.UInt32), "turns": turns.fill_null(0).cast(pl.UInt32)})
+
+
+def order(state: pl.DataFrame, *, found: Units, prefer: str | list[str] = "longest") -> Indices:
+    """Return all units, those that should stay first, then the lowest id: never the order in which rows came.
+
+    Args:
+        state: n rows sorted by id, with `length` and `turns` (see `merits`), `source` and the signals named.
+        found: the units; a record speaks through its row of lowest id.
+        prefer: `longest` (more of what the step counts), `turns` (more turns), `source=NAME` (rows of that source), or
+            a numeric signal of an earlier stage (more of it, null last); the contrary with a minus before. Where the
+            first ties, the next decides.
+
+    Raises:
+        UserError: for a preference that is none.
+    """
+    first = state[found.first]
+    keys = []
+    for name in [prefer] if isinstance(prefer, str) else prefer:
+        wanted = name.removeprefix("-")
+        if wanted.startswith("source="):
+            value = first["source"] == wanted.removeprefix("source=")
+        elif wanted in ("longest", "turns"):
+            value = first["length" if wanted == "longest" else "turns"]
+        elif wanted in first.columns and (first[wanted].dtype.is_numeric() or first[wanted].dtype == pl.Boolean):
+            value = first[wanted]
+        else:
+            raise UserError(f"prefer = '{name}'", "is no numeric signal", suggest(wanted, PREFERENCES))
+        keys.append(value.cast(pl.Float64) * (-1.0 if name.startswith("-") else 1.0))
+    columns = {f"key_{number}": key for number, key in enumerate(keys)}
+    frame = pl.DataFrame({**columns, "place": np.arange(len(found.first), dtype=np.int64)})
+    descending = [True] * len(keys) + [False]
+    ordered = frame.sort([*columns, "place"], descending=descending, nulls_last=True)["place"]
+    return ordered.to_numpy().astype(np.int64)
 
 
 def cover(order: Indices, *, size: int, matches: Matches, admit: Callable[[int], None]) -> Stars:

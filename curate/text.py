@@ -11,6 +11,7 @@ from collections.abc import Sequence
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _WORD = re.compile(rf"[{UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*|[^\W{UNSPACED}]+")
 TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 # UTF-8 in, UTF-8 out: ASCII letters in lower case, digits and `_`; other ASCII becomes blank; the rest stays.
@@ -63,6 +64,11 @@ def spaced_words(text: str) -> bytes:
         kept = "".join(one if one.isalnum() or one == "_" else " " for one in folded)
         whole = whole.replace(sign.encode(), kept.encode())
     return whole
+
+
+def is_unspaced(character: str) -> bool:
+    """Tell whether a character belongs to a script without blanks, where each one is a word."""
+    return _UNSPACED.match(character) is not None
 
 
 def tokens(text: str) -> list[str]:

@@ -52,7 +52,8 @@ def signals(use: Use, *, recipe: Recipe, known: Mapping[str, str]) -> dict[str, 
 def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, Any]) -> pl.DataFrame:
     """Call one function of a step with what it asks for, all of it empty."""
     empty = pl.DataFrame(schema=ROW)
-    given = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty, **arguments}
+    given: dict[str, Any] = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty}
+    given |= {"workers": 1, **arguments}
     accepted = catalog.accepts(step, function)
     result: pl.DataFrame | Measured = getattr(catalog.load(step), function)(
         rows, **{name: value for name, value in given.items() if name in accepted}

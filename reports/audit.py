@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.again import again
 from curate.rundir import AUDIT, EXPORT, RECIPE
 from reports import shown
 from reports.audit_recipe import recipe
@@ -15,8 +16,8 @@ from reports.view import View
 
 # Rules that are right by construction, so that they may drop rows on data that nobody has judged them on: an answer
 # without a word or a sign, an answer equal to its prompt, an equal copy, a copy whose similarity was verified.
-SURE = ("length.words min 1", "echo.same is false", "exact.rank max 0", "minhash.rank max 0")
-EXACT, NEAR = "exact.rank", "minhash.rank"
+SURE = ("length.words min 1", "echo.same is false", "exact.rank max 0", "near.rank max 0")
+EXACT, NEAR = "exact.rank", "near.rank"
 _METHOD = (
     "counted from the flags of this audit in the order of the recipe, each row once, by the first rule that drops it"
 )
@@ -108,25 +109,24 @@ def _copies(view: View, alive: pl.Series) -> pl.Series:
 
 
 def _near_copies(view: View, alive: pl.Series) -> tuple[pl.Series, int]:
-    """Return the living near copies that have a living keeper, and one less of those that lost theirs for each keeper.
+    """Return the living near copies that a run of the living rows alone would drop, and how many of them are in doubt.
 
-    The table of pairs names every keeper that a near copy was found similar to. Where none of them lives, the first of
-    those that named the same one becomes a keeper; whether the others resemble it was never looked at.
+    The table of pairs tells exactly, unless it was not complete: then a near copy is in doubt whose keeper is dead.
     """
-    signals = view.columns([NEAR, "minhash.keeper"]).rename({NEAR: "rank", "minhash.keeper": "keeper"})
-    frame = (
-        view.base.select("id").hstack(signals).with_columns(alive.alias("alive"), pl.int_range(pl.len()).alias("at"))
-    )
-    living = frame.filter("alive").select("id")
-    copies = frame.filter("alive", pl.col("rank") > 0)
-    pairs = view.run.table("minhash.pairs")
-    named = copies.select("id", "keeper").rename({"keeper": "other"})
-    every = named if pairs is None else pl.concat([named, pairs.select("id", "other")])
-    kept = every.join(living, left_on="other", right_on="id", how="semi")["id"].unique()
-    orphans = copies.filter(~pl.col("id").is_in(kept.implode()))
-    first = orphans.group_by("keeper").agg(pl.col("at").min())["at"]
-    dropped = copies.filter(~pl.col("at").is_in(first.implode()))["at"]
-    return frame.select(pl.col("at").is_in(dropped.implode())).to_series(), orphans.height
+    pairs, join = view.run.table("near.pairs"), view.run.table("near.join")
+    if pairs is None or join is None:
+        return alive & False, 0
+    rows = view.base.select("id", "record").with_columns(alive.alias("alive"))
+    living = rows.filter("alive")["record"].unique()
+    units = rows.filter(pl.col("record").is_in(living.implode()))["id"]
+    gone = again(pairs, threshold=join["threshold"].item(), living=units)
+    records = rows.join(gone, on="id", how="semi")["record"]
+    hit = rows.select(pl.col("alive") & pl.col("record").is_in(records.implode())).to_series()
+    if join["complete"].item():
+        return hit, 0
+    keepers = view.base.select("id").hstack(view.columns(["near.keeper"])).filter(alive)
+    orphans = keepers.filter(pl.col("near.keeper").is_not_null() & ~pl.col("near.keeper").is_in(units.implode()))
+    return hit, orphans.height
 
 
 def _sources(view: View) -> list[dict[str, Any]]:

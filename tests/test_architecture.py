@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles"}
-HELPERS = {"chat", "clean", "embed", "heads", "lm", "mend", "personal", "rulebook", "terms", "tokenizer"}
+KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again"}
+HELPERS = {
+    "chat", "clean", "copies", "embed", "heads", "joins", "kernels", "lm", "mend", "overlap", "personal", "rulebook",
+    "similar", "sketches", "terms", "tokenizer", "wordsets",
+}  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats")
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")
 
 
 def imports(path: Path) -> set[str]:

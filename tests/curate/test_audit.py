@@ -51,6 +51,13 @@ def lost_keeper() -> list[dict[str, Any]]:
     ]
 
 
+def crowd() -> list[dict[str, Any]]:
+    """Return so many near copies of an echo that not all of their pairs are kept."""
+    text = " ".join([story(1), story(2), story(3)])
+    echo = pair(f"{text} one two three", f"{text} one two three")
+    return [echo, *(pair(text, f"{text} word{number} last") for number in range(30))]
+
+
 def copies_of_nothing() -> list[dict[str, Any]]:
     """Return equal records with empty answers, and equal ones with answers: only the latter are dropped as copies."""
     return [*[pair("Say nothing.", "")] * 3, *[pair("Say lamp.", "lamp")] * 3, pair("Name a stone.", "Granite.")]
@@ -64,6 +71,7 @@ def misread() -> list[dict[str, Any]]:
 FILES: dict[str, list[dict[str, Any]]] = {
     "planted": records(),
     "lost keeper": lost_keeper(),
+    "crowd": crowd(),
     "copies of nothing": copies_of_nothing(),
     "misread": misread(),
 }
@@ -108,7 +116,7 @@ def test_an_audit_predicts_each_row_once_by_its_first_cause(tmp_path: Path) -> N
         "checks/length.words min 1": 3,
         "checks/echo.same is false": 2,
         "copies/exact.rank max 0": 4,
-        "near copies/minhash.rank max 0": 3,
+        "near copies/near.rank max 0": 3,
     }
     assert (facts["would_drop"], facts["rows"], facts["exact"]) == (12, 52, True)
 
@@ -118,11 +126,13 @@ def test_copies_of_rows_that_are_dropped_before_are_not_counted_again(tmp_path: 
     counts = {one["id"]: (one["flagged"], one["would_drop"]) for one in facts["checks"]}
     assert counts["checks/length.words min 1"] == (3, 3)
     assert counts["copies/exact.rank max 0"] == (4, 2)
-    assert counts["near copies/minhash.rank max 0"] == (4, 0)
+    assert counts["near copies/near.rank max 0"] == (4, 0)
 
 
 def test_what_a_run_alone_can_tell_is_said_to_be_about(tmp_path: Path) -> None:
-    lost = audited(write(tmp_path / "a", lost_keeper()), out=tmp_path / "a" / "audit")["audit"]
+    lost = audited(write(tmp_path / "c", lost_keeper()), out=tmp_path / "c" / "audit")["audit"]
+    assert lost["exact"]  # the pairs tell who stays for the others
+    lost = audited(write(tmp_path / "a", crowd()), out=tmp_path / "a" / "audit")["audit"]
     assert not lost["exact"]
     assert "name a keeper that is itself dropped" in lost["about"]
     assert "would drop about" in (tmp_path / "a" / "audit" / "recipe.toml").read_text()

@@ -19,12 +19,12 @@ def test_a_row_wise_step_tells_its_parameters_and_signals() -> None:
 
 
 def test_a_corpus_step_joins_what_its_two_functions_take() -> None:
-    info = catalog.describe("minhash")
+    info = catalog.describe("near")
     assert info.kind == "corpus"
     assert info.names_keepers
-    assert {"on", "shingle", "permutations", "threshold"} <= set(info.parameters)
-    assert "threshold" in catalog.accepts("minhash", "decide")
-    assert "threshold" not in catalog.accepts("minhash", "state")
+    assert {"on", "shingle", "prefer", "threshold"} <= set(info.parameters)
+    assert "threshold" in catalog.accepts("near", "decide")
+    assert "threshold" not in catalog.accepts("near", "state")
 
 
 @pytest.mark.parametrize(("step", "need"), [("leak", "heldout"), ("diversity", "vectors"), ("balance", "seed")])

@@ -75,7 +75,7 @@ def test_explain_tells_the_life_of_a_dropped_row_by_a_prefix(finished: Path) -> 
     verdicts = {rule["id"]: rule["verdict"] for stage in told["stages"] for rule in stage["rules"]}
     assert verdicts["checks/length.words min 1"] == "passed"
     assert verdicts["copies/exact.rank max 0"] == "failed"
-    assert verdicts["near copies/minhash.rank max 0"] == "unseen: dropped before"
+    assert verdicts["near copies/near.rank max 0"] == "unseen: dropped before"
     assert told["stars"][0]["keeper"]["id"] == copy["exact.keeper"]
     text = curate("explain", "runs/small", copy["id"], cwd=finished).stdout
     assert "dropped at 'copies'" in text

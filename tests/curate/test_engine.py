@@ -87,7 +87,7 @@ def test_replay_reuses_row_wise_results(tmp_path: Path) -> None:
     do(tmp_path)
     stages = do(tmp_path, overrides=["stages.checks.keep.0.min=5"]).manifest["stages"]
     cached = {step["as"]: step["cached"] for stage in stages for step in stage["steps"]}
-    assert cached == {"length": True, "repetition": True, "exact": False, "minhash": False, "balance": False}
+    assert cached == {"length": True, "repetition": True, "exact": False, "near": False, "balance": False}
 
 
 def test_an_interrupted_run_goes_on_from_what_was_finished(

@@ -20,20 +20,6 @@ def test_windows_are_equal_exactly_where_the_runs_of_words_are(texts: list[str],
     assert len(set(by_run.values())) == len(by_run)
 
 
-@settings(deadline=None)
-@given(TEXTS)
-def test_sets_are_distinct_ascending_and_come_back(texts: list[str]) -> None:
-    found = shingles.windows(shingles.word_hashes(texts), n=2)
-    sets = shingles.as_sets(found)
-    expected = [
-        sorted(set(found.values[a:b].tolist())) for a, b in zip(found.offsets[:-1], found.offsets[1:], strict=True)
-    ]
-    assert sets.to_list() == expected
-    back = shingles.from_sets(sets)
-    assert back.counts.tolist() == [len(values) for values in expected]
-    assert back.values.tolist() == [value for values in expected for value in values]
-
-
 def test_the_order_of_words_counts_and_null_is_empty() -> None:
     found = shingles.windows(shingles.word_hashes(["a b c", None, "c b a", "A, b: C!"]), n=3)
     assert found.counts.tolist() == [1, 0, 1, 1]

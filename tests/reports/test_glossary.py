@@ -38,7 +38,7 @@ def test_terms_have_ids_of_their_own_and_say_something(facts: dict[str, Any]) ->
 def test_signals_are_explained_under_their_names(facts: dict[str, Any]) -> None:
     signals = {one["term"]: one["text"] for one in facts["glossary"] if one["section"] == measures.SIGNALS}
     assert signals["exact.rank"] == measures.SHARED["rank"]
-    assert measures.term(facts["glossary"], "minhash.keeper")["text"] == measures.SHARED["keeper"]
+    assert measures.term(facts["glossary"], "near.keeper")["text"] == measures.SHARED["keeper"]
 
 
 def test_the_page_has_an_anchor_for_every_term_and_a_link_with_its_meaning(facts: dict[str, Any]) -> None:

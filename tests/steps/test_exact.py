@@ -11,9 +11,9 @@ Rows = Callable[..., pl.DataFrame]
 
 
 def decided(rows: pl.DataFrame, **arguments: object) -> pl.DataFrame:
-    state = exact.state(rows, **arguments)
-    on = {"on": arguments["on"]} if "on" in arguments else {}
-    return rows.select("id", "record").hstack(exact.decide(rows.hstack(state), **on))
+    state = exact.state(rows, **{name: value for name, value in arguments.items() if name != "prefer"})
+    given = {name: value for name, value in arguments.items() if name != "punctuation"}
+    return rows.select("id", "record").hstack(exact.decide(rows.hstack(state), **given))
 
 
 @pytest.mark.parametrize("copy", ["the cat sat", "The  CAT\n sat ", "ｔｈｅ cat sat"])
@@ -64,3 +64,15 @@ def test_a_list_requires_all_columns(make_rows: Rows) -> None:
 def test_state_of_slices_is_the_state_of_the_whole(make_rows: Rows) -> None:
     rows = make_rows({"content": "a"}, {"content": "b"}, {"content": "a"})
     assert exact.state(rows).equals(pl.concat([exact.state(rows[:1]), exact.state(rows[1:])]))
+
+
+def test_the_copy_that_stays_is_chosen_by_policy_then_by_id(make_rows: Rows) -> None:
+    rows = make_rows(
+        {"content": "a  b", "source": "web"}, {"content": "A b", "source": "gold"}, {"content": "a b!", "source": "web"}
+    )
+    kept = decided(rows).filter(pl.col("rank") == 0)["id"]
+    assert rows.filter(pl.col("content") != "a b!")["id"].min() in kept.to_list()
+    kept = decided(rows, prefer="source=gold").filter(pl.col("rank") == 0)["id"].to_list()
+    assert rows.filter(pl.col("source") == "gold")["id"].item() in kept
+    kept = decided(rows, punctuation=False).filter(pl.col("rank") == 0)["id"].to_list()
+    assert kept == [rows.filter(pl.col("content") == "a b!")["id"].item()]

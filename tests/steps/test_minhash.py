@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate import schema, shingles, text
+from curate import schema, text, wordsets
 from curate.errors import UserError
 from curate.schema import Measured
 from curate.steps import minhash
@@ -132,14 +132,15 @@ def test_a_list_requires_all_columns_and_gives_the_least_similarity(make_rows: R
     ]
 
 
-def test_pairs_hold_every_removed_text_with_its_similar_keepers() -> None:
+def test_pairs_hold_different_texts_once_and_equal_ones_with_the_first() -> None:
     words = " ".join(f"w{number}" for number in range(30))
     rows = frame([words, words, words + " x", "other words altogether"])
     measured = decided(rows)
-    removed = rows.hstack(measured.signals).filter(pl.col("rank") > 0)
-    pairs = measured.tables["pairs"]
-    assert pairs["similarity"].to_list() == [28 / 29, 28 / 29]
-    assert pairs.select("id", other="other").equals(removed.select("id", other="keeper"))
+    ids = dict(zip(rows["content"], rows["id"], strict=True))
+    equal = rows.filter(pl.col("content") == words)["id"].to_list()
+    pairs = measured.tables["pairs"].sort("similarity").select("id", "other", "similarity").rows()
+    assert pairs == [(equal[0], ids[words + " x"], 28 / 29), (equal[1], equal[0], 1.0)]
+    assert measured.signals["keeper"].drop_nulls().to_list() == [ids[words + " x"]] * 2
 
 
 def test_identical_texts_in_thousands_take_no_time() -> None:
@@ -156,8 +157,9 @@ def test_signatures_are_those_of_datasketch() -> None:
         ["one two three four five", "Ünïcode 日本語 text", "a", "", "b " * 400 + " ".join(map(str, range(999)))]
     )
     for size in (128, 30):
-        state = minhash.state(rows, permutations=size)
-        for hashes, signature in state.select("hashes_0", "signature_0").iter_rows():
+        state = minhash.state(rows)
+        signed = minhash.signatures(wordsets.ragged(state["hashes_0"]), permutations=size)
+        for hashes, signature in zip(state["hashes_0"].to_list(), signed, strict=True):
             peer = MinHash(num_perm=size, seed=1, scheme="affine32", hashfunc=lambda value: value & 0xFFFFFFFF)
             peer.update_batch(hashes)
             assert peer.hashvalues.tolist() == list(signature)
@@ -188,4 +190,4 @@ def test_bad_arguments_are_named(arguments: dict[str, float]) -> None:
 
 def test_shingle_of_five_words_is_possible() -> None:
     state = minhash.state(frame(["a b c d e f"]), shingle=5)
-    assert shingles.from_sets(state["hashes_0"]).counts.tolist() == [2]
+    assert wordsets.ragged(state["hashes_0"]).counts.tolist() == [2]

@@ -43,8 +43,8 @@ steps = [{ step = "exact" }]
 keep = [{ signal = "exact.rank", max = 0, why = "one copy" }]
 [[stages]]
 name = "near copies"
-steps = [{ step = "minhash", threshold = 0.8 }]
-keep = [{ signal = "minhash.rank", max = 0, why = "one of each cluster" }]
+steps = [{ step = "near", threshold = 0.8 }]
+keep = [{ signal = "near.rank", max = 0, why = "one of each cluster" }]
 [[stages]]
 name = "balance"
 steps = [{ step = "balance", by = "template" }]

@@ -30,7 +30,7 @@ HOSTILE = {
 WORDS_1, TOXIC = "checks/length.words min 1", "checks/toxicity.score max 0.5"
 WORDS_5 = "checks/length.words min 5 where task=summarization"
 LONG = "checks/length.words max 50"
-EXACT, NEAR = "copies/exact.rank max 0", "near/minhash.rank max 0"
+EXACT, NEAR = "copies/exact.rank max 0", "near/near.rank max 0"
 
 
 def _text(number: int) -> dict[str, Any]:
@@ -82,10 +82,10 @@ def _signals(number: int, ids: dict[int, str]) -> dict[str, Any]:
         "pii.kinds": ["email"] if number == 55 else [],
         "exact.rank": (number - 20 if exact == 20 else 1 if exact == 0 else 0) if alive else None,
         "exact.keeper": ids[exact] if exact is not None else None,
-        "minhash.rank": (1 if number == 26 else 0) if living else None,
-        "minhash.cluster": (ids[25] if number == 26 else ids[number]) if living else None,
-        "minhash.keeper": ids[25] if number == 26 else None,
-        "minhash.similarity": 0.83 if number == 26 else None,
+        "near.rank": (1 if number == 26 else 0) if living else None,
+        "near.cluster": (ids[25] if number == 26 else ids[number]) if living else None,
+        "near.keeper": ids[25] if number == 26 else None,
+        "near.similarity": 0.83 if number == 26 else None,
     }
 
 
@@ -95,10 +95,10 @@ SIGNALS = {
     "pii.kinds": pl.List(pl.String),
     "exact.rank": pl.UInt32,
     "exact.keeper": pl.String,
-    "minhash.rank": pl.UInt32,
-    "minhash.cluster": pl.String,
-    "minhash.keeper": pl.String,
-    "minhash.similarity": pl.Float64,
+    "near.rank": pl.UInt32,
+    "near.cluster": pl.String,
+    "near.keeper": pl.String,
+    "near.similarity": pl.Float64,
 }
 
 
@@ -161,7 +161,7 @@ def manifest() -> dict[str, Any]:
         "stages": [
             _stage("checks", (60, 45), row_wise, checks),
             _stage("copies", (45, 40), {"exact": "corpus"}, [_rule(EXACT, "one copy", {"max": 0.0}, (45, 5, 5, 5, 0))]),
-            _stage("near", (40, 39), {"minhash": "corpus"}, [_rule(NEAR, "one", {"max": 0.0}, (40, 1, 1, 1, 0))]),
+            _stage("near", (40, 39), {"near": "corpus"}, [_rule(NEAR, "one", {"max": 0.0}, (40, 1, 1, 1, 0))]),
         ],
         "totals": {"records_read": 61, "rejects": 1, "train_rows": 60, "heldout_rows": 0, "kept": 39, "dropped": 21},
         "gates": [{"name": "min_kept", "bound": 30, "value": 39, "passed": True}],

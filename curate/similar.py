@@ -1,0 +1,286 @@
+"""Which of many units resemble each other: stars and pairs, from candidates that share an element.
+
+A unit is a record or a row with one set of hashes per compared column. Units with the same sets are walked as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate import stars
+from curate.shingles import Ragged
+from curate.stars import Indices, Shares
+
+# Units compared with the keepers before them at once: few, so that a keeper is soon known to all, but enough for the
+# threads to have more to do than to wait.
+_BLOCK = 4096
+# Units whose pairs are written at a time, and room for so many pairs to begin with.
+_PART, _ROOM = 2048, 1 << 16
+# Pairs kept for each unit at most: a star of n members has n² / 2 pairs, and thousands of near copies of one text would
+# fill the memory with what nobody reads.
+PAIRS = 10
+# Places of the table of counts are 2 to this at most (64 MiB).
+_BITS = 25
+
+
+@dataclass(frozen=True)
+class Units:
+    """The sets of m units, f columns each.
+
+    Args:
+        values: all hashes, uint64, none is 0.
+        starts, stops: (f, m) int64, where each set lies in them; an empty one marks a column without words.
+    """
+
+    values: npt.NDArray[np.uint64]
+    starts: Indices
+    stops: Indices
+
+    def take(self, places: Indices) -> Units:
+        """Return some of the units."""
+        return Units(self.values, self.starts[:, places], self.stops[:, places])
+
+    def compiled(self, maps: Any) -> tuple[Any, ...]:
+        """Return the sets as `curate.overlap` takes them."""
+        return self.values, self.starts, self.stops, maps
+
+    @property
+    def counts(self) -> Indices:
+        """Return how many hashes each set has, (f, m)."""
+        found: Indices = self.stops - self.starts
+        return found
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of groups at the threshold or above, ascending by the later one.
+
+    Args:
+        later, earlier: (p,) places in the walk.
+        similarity: (p,) exact.
+    """
+
+    later: npt.NDArray[np.int32]
+    earlier: npt.NDArray[np.int32]
+    similarity: Shares
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Units with the same sets, walked as one.
+
+    Args:
+        walked: (g,) the unit that speaks for each group, in the order of the walk.
+        of: (m,) the group of each unit, -1 for one without words, which resembles nothing.
+    """
+
+    walked: Indices
+    of: Indices
+
+
+# Where the elements of each group end (with a 0 before), and the elements, of sets as `curate.overlap` takes them.
+Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, Any]]
+
+
+def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
+    """Return the units at some places of columns of sets; a single column is not copied.
+
+    Args:
+        columns: f columns of n sets.
+        places: (m,) the place of each unit.
+    """
+    ends = np.cumsum([0, *(len(column.values) for column in columns)])
+    values = columns[0].values if len(columns) == 1 else np.concatenate([column.values for column in columns])
+    starts = np.stack([column.offsets[:-1][places] + end for column, end in zip(columns, ends, strict=False)])
+    stops = np.stack([column.offsets[1:][places] + end for column, end in zip(columns, ends, strict=False)])
+    return Units(values, starts.astype(np.int64), stops.astype(np.int64))
+
+
+def groups(sets: Units, *, order: Indices) -> Groups:
+    """Group the units by their sets; the first of each group in the order speaks for it."""
+    if not len(order):
+        return Groups(order, order)
+    from curate import overlap
+
+    worded: npt.NDArray[np.bool_] = np.min(sets.counts, axis=0) > 0
+    order = order[worded[order]]
+    leader = overlap.leaders(overlap.fingerprints(sets.values, sets.starts, sets.stops), order)
+    walked = order[leader[order] == order]
+    number = np.full(len(leader), -1, dtype=np.int64)
+    number[walked] = np.arange(len(walked))
+    return Groups(walked, np.where(worded, number[leader], -1))
+
+
+@contextmanager
+def threads(workers: int) -> Iterator[Executor | None]:
+    """Give threads for compiled work, none for one worker."""
+    if workers < 2:
+        yield None
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield pool
+
+
+def spread(
+    work: Callable[[int, int], Any], counts: Indices, *, pool: Executor | None, workers: int
+) -> list[tuple[int, int, Any]]:
+    """Do work on all units, a part of equal weight for each worker; return first, end and result of each part.
+
+    Args:
+        work: given the first and one past the last unit.
+        counts: (g,) the weight of each unit.
+        pool: threads, none for one worker.
+        workers: how many.
+    """
+    if pool is None or len(counts) < workers:
+        return [(0, len(counts), work(0, len(counts)))]
+    sums = np.cumsum(counts)
+    cuts = np.searchsorted(sums, sums[-1] * np.arange(1, workers) / workers)
+    edges = [0, *cuts.tolist(), len(counts)]
+    done = [pool.submit(work, start, stop) for start, stop in pairwise(edges)]
+    return [(start, stop, one.result()) for (start, stop), one in zip(pairwise(edges), done, strict=True)]
+
+
+def rarest(threshold: float) -> Elements:
+    """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
+
+    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
+        from curate import joins
+
+        sizes = sets[2] - sets[1]
+        # With several columns the candidates of one are enough; the longest texts differ the most.
+        column = int(sizes.sum(axis=1).argmax())
+        counts = sizes[column]
+        total = int(counts.sum())
+        shift = np.uint64(64 - max(16, min(_BITS, total.bit_length())))
+        table = np.zeros(1 << (64 - int(shift)), dtype=np.uint16)
+        joins.tallied(sets, column, shift, table)
+
+        def part(start: int, stop: int) -> tuple[Any, Any]:
+            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint64)
+            ends = joins.prefixes(sets, column, (start, stop), (shift, table, threshold), out)
+            return ends[1:], out[: ends[-1]]
+
+        parts = [found for _, _, found in spread(part, counts, pool=pool, workers=workers)]
+        before = np.cumsum([0, *(len(out) for _, out in parts)])
+        ends = [reached + start for (reached, _), start in zip(parts, before, strict=False)]
+        values = parts[0][1] if len(parts) == 1 else np.concatenate([out for _, out in parts])
+        return np.concatenate([np.zeros(1, np.int64), *ends]), values
+
+    return chosen
+
+
+def walked(
+    sets: Units, *, elements: Elements, threshold: float, workers: int = 1, every: bool = False
+) -> tuple[stars.Stars, Pairs | None]:
+    """Walk the groups and keep what no keeper so far resembles; the rest joins its most similar keeper, ties the first.
+
+    So whatever is removed has a kept neighbour at the threshold or above, and no two kept groups that share an element
+    reach it. In a chain A~B~C with A and C unlike, walked from an end, A and C stay.
+
+    Args:
+        sets: of the groups, in the order of the walk.
+        elements: what makes two groups candidates.
+        threshold: least Jaccard similarity, in (0, 1].
+        workers: threads; the result does not depend on how many.
+        every: whether all pairs are wanted, also those of two removed groups.
+
+    Returns:
+        The stars, and all pairs; None instead of them where they were not wanted or are more than `PAIRS` per group.
+    """
+    size = sets.starts.shape[1]
+    if not size:
+        empty = np.zeros(0, np.int32)
+        return stars.Stars(np.zeros(0, np.int64), np.zeros(0)), Pairs(empty, empty, np.zeros(0)) if every else None
+    from curate import joins, overlap
+
+    with threads(workers) as pool:
+        whole = sets.compiled(overlap.bitmaps(sets.values, sets.starts, sets.stops))
+        chosen = elements(whole, pool, workers)
+        pairs = _pairs(whole, chosen, threshold, (pool, workers)) if every else None
+        if pairs:
+            keeper, best = joins.covered(size, (pairs.later, pairs.earlier, pairs.similarity), threshold)
+        else:
+            keeper, best = _cover(whole, chosen, threshold, (pool, workers))
+    own = np.arange(size, dtype=np.int64)
+    return stars.Stars(np.where(keeper < 0, own, keeper), np.where(keeper < 0, 1.0, best)), pairs
+
+
+def _buckets(elements: int) -> Any:
+    """Return one less than how many buckets an index has: a power of two above the number of elements."""
+    return np.uint64((1 << max(16, elements.bit_length())) - 1)
+
+
+def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
+    """Return the keeper of each group, -1 for one that stays, and the similarity to it.
+
+    With several threads the groups of a block look for keepers from before it together; then the block is walked.
+    """
+    from curate import joins
+
+    pool, workers = by
+    size, many = sets[1].shape[1], len(elements[1])
+    index = (np.full(int(_buckets(many)) + 1, -1, np.int32), np.empty((many, 3), np.int32))
+    best = (np.full(size, -1, np.int32), np.zeros(size, np.float64))
+    if pool is None:
+        joins.settled(sets, elements, index, (0, size, 0, 0), threshold, best)
+        return best
+    counts, used = (sets[2] - sets[1]).sum(axis=0), 0
+    for start in range(0, size, _BLOCK):
+        stop = min(size, start + _BLOCK)
+
+        def look(first: int, last: int, start: int = start) -> None:
+            joins.probed(sets, elements, index, (start + first, start + last, 0), threshold, best)
+
+        spread(look, counts[start:stop], pool=pool, workers=workers)
+        used = joins.settled(sets, elements, index, (start, stop, used, used), threshold, best)
+    return best
+
+
+def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> Pairs | None:
+    """Return all pairs, None where they are too many."""
+    from curate import joins
+
+    pool, _ = by
+    ends = elements[0]
+    postings = joins.chained(elements, _buckets(len(elements[1])))
+    size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
+
+    def part(start: int) -> list[tuple[Any, ...]]:
+        stop, room, found = min(size, start + _PART), _ROOM, []
+        while start < stop and room <= 2 * limit + _ROOM:
+            out = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64))
+            reached, used = joins.paired(sets, ends, postings, (start, stop), threshold, out)
+            found.append(tuple(column[:used].copy() for column in out))
+            # A single group with more pairs than there is room for is compared again with twice the room.
+            room = room if reached > start else 2 * room
+            start = reached
+        return found if start == stop else [*found, tuple(column for column in out)]
+
+    total = 0
+    parts: list[tuple[Any, ...]] = []
+    for found in (pool.map if pool else map)(part, range(0, size, _PART)):
+        parts += found
+        total += sum(len(columns[0]) for columns in found)
+        if total > limit:
+            return None
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def expanded(found: stars.Stars, grouped: Groups) -> stars.Stars:
+    """Return the stars of the units: the others of a keeper's group join it at similarity 1, or share their fate."""
+    own = np.arange(len(grouped.of), dtype=np.int64)
+    known = grouped.of >= 0
+    group = np.where(known, grouped.of, 0)
+    if not len(grouped.walked):
+        return stars.Stars(own, np.ones(len(own)))
+    keeper = np.where(known, grouped.walked[found.keeper[group]], own)
+    return stars.Stars(keeper, np.where(known, found.similarity[group], 1.0))

@@ -1,0 +1,177 @@
+"""The word shingles of many texts as sets of 64-bit hashes, from the bytes of a column, for any script."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from curate import text
+from curate.shingles import Ragged
+
+# Bytes of text that are worked on at a time: more does not fit the fast memory, less costs calls.
+_BLOCK = 1 << 24
+_POINTS = 0x110000
+# What `text.words` makes of a byte: ASCII letters in lower case, digits and `_`, 0 for other ASCII; the rest stays.
+_PLAIN = np.array(
+    [ord(chr(byte).lower()) if chr(byte).isalnum() or chr(byte) == "_" else 0 for byte in range(128)]
+    + list(range(128, 256)),
+    dtype=np.uint8,
+)
+# Characters that may compose with the one before, though they are no marks: vowels and final consonants of Hangul, and
+# vowels of Kirat Rai.
+_COMPOSING = (range(0x1161, 0x1176), range(0x11A8, 0x11C3), range(0x16D63, 0x16D6B))
+# Marks that never compose: variation selectors, which follow many emoji.
+_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+
+
+def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
+    """Return the distinct word shingles of each text as hashes, and how many words it has.
+
+    Words are those of `text.words`. A text with fewer words than `width` is one shingle of all its words. Two
+    different shingles share a hash with probability 2**-64.
+
+    Args:
+        texts: n texts; may hold nulls.
+        width: words in a shingle, at least 1.
+
+    Returns:
+        Hashes (list[u64], distinct, in the order of the text, none is 0; null where the text is null) and words (u32).
+    """
+    known = texts.fill_null("")
+    sizes = known.str.len_bytes().to_numpy().astype(np.int64)
+    forms = _Forms()
+    values = np.empty(int(sizes.sum()) // 2 + len(texts), dtype=np.uint64)
+    ends, words = np.zeros(len(texts) + 1, dtype=np.int64), np.zeros(len(texts), dtype=np.uint32)
+    for start, stop in _blocks(sizes):
+        from curate import kernels
+
+        buffers = _folded(known[start:stop], forms)
+        used = ends[start]
+        room = values[used:]
+        ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, _PLAIN, width, room)
+        ends[start + 1 : stop + 1] += used
+    lists = pa.LargeListArray.from_arrays(
+        pa.array(ends), pa.array(values[: ends[-1]]), mask=pa.array(texts.is_null().to_numpy())
+    )
+    found = pl.Series("hashes", pl.from_arrow(lists), dtype=pl.List(pl.UInt64))
+    return found, pl.Series("words", words)
+
+
+def ragged(sets: pl.Series) -> Ragged:
+    """Return a column of lists end to end, without a copy where its memory is in one piece; a null is an empty list."""
+    lists: Any = sets.rechunk().to_arrow()
+    offsets = np.asarray(lists.offsets)
+    if lists.null_count:
+        lengths = np.where(sets.is_null().to_numpy(), 0, np.diff(offsets))
+        if lengths.sum() != offsets[-1] - offsets[0]:
+            return ragged(sets.fill_null([]))
+    return Ragged(np.asarray(lists.values), offsets)
+
+
+def _blocks(sizes: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Cut the texts where the bytes before reach the next multiple of a block."""
+    places = np.cumsum(sizes) // _BLOCK
+    cuts = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(sizes)]
+    yield from ((start, stop) for start, stop in pairwise(cuts) if stop > start)
+
+
+def _folded(texts: pl.Series, forms: _Forms) -> tuple[Any, ...]:
+    """Return the texts as bytes, and those beyond ASCII again in folded form.
+
+    Returns:
+        bytes of all texts, where they end (a 0 before), the folded bytes, where each text begins there (-1 for a text
+        of ASCII) and where it ends.
+    """
+    from curate import kernels
+
+    lists: Any = texts.rechunk().to_arrow()
+    _, offsets, data = lists.buffers()
+    ends = np.frombuffer(offsets, np.int64)[lists.offset : lists.offset + len(lists) + 1]
+    plain = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    starts, stops = np.full(len(texts), -1, dtype=np.int64), np.zeros(len(texts), dtype=np.int64)
+    foreign = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy())
+    if not len(foreign):
+        return plain, ends, plain[:0], starts, stops
+    seen = np.zeros(_POINTS, dtype=np.bool_)
+    kernels.occurring(plain, ends, foreign, seen)
+    table = forms.of(np.flatnonzero(seen))
+    bound = int((ends[foreign + 1] - ends[foreign]).sum()) * forms.longest
+    out = np.empty(bound, dtype=np.uint8)
+    reached, entangled = kernels.folded(plain, ends, foreign, table, out)
+    starts[foreign], stops[foreign] = reached[:-1], reached[1:]
+    out = out[: reached[-1]]
+    # Marks and the like: the text has to be folded as a whole.
+    slow = foreign[entangled]
+    pieces = [np.frombuffer(text.spaced_words(value), np.uint8) for value in texts.gather(slow).to_list()]
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    starts[slow] = len(out) + np.cumsum(lengths) - lengths
+    stops[slow] = starts[slow] + lengths
+    return plain, ends, np.concatenate([out, *pieces]), starts, stops
+
+
+class _Forms:
+    """What each character met so far becomes: its folded form, blanks around it where it is a word of its own."""
+
+    def __init__(self) -> None:
+        self._number = np.zeros(_POINTS, dtype=np.int32)
+        self._pieces = [b" "]  # form 0: whatever is part of no word
+        for point in range(128):
+            if _PLAIN[point]:
+                self._add(point, bytes([_PLAIN[point]]))
+        self._known = np.zeros(_POINTS, dtype=np.bool_)
+
+    @property
+    def longest(self) -> int:
+        """Return how many bytes the longest form has: no text grows more than so many times."""
+        return max(map(len, self._pieces))
+
+    def of(self, points: npt.NDArray[np.int64]) -> tuple[Any, ...]:
+        """Return the table for `kernels.folded` that knows these code points."""
+        from curate import kernels
+
+        for point in points[~self._known[points]].tolist():
+            form = folded(chr(point))
+            if form is None:
+                self._number[point] = kernels.ENTANGLED
+            elif form.strip():
+                self._add(point, form.encode())
+        self._known[points] = True
+        starts = np.concatenate([[0], np.cumsum([len(piece) for piece in self._pieces])]).astype(np.int32)
+        return self._number, starts, np.frombuffer(b"".join(self._pieces), np.uint8)
+
+    def _add(self, point: int, form: bytes) -> None:
+        self._number[point] = len(self._pieces)
+        self._pieces.append(form)
+
+
+def folded(character: str) -> str | None:
+    """Return what a character adds to the words of a text, or None where that depends on its neighbours.
+
+    NFKC and casefold work character by character but for those that compose with, or are ordered among, the ones
+    before them.
+    """
+    normal = unicodedata.normalize("NFKC", character)
+    if any(_entangled(one) for one in normal):
+        return None
+    parts = []
+    for one in normal.casefold():
+        if text.is_unspaced(one):
+            parts.append(f" {one} ")
+        else:
+            parts.append(one if one.isalnum() or one == "_" else " ")
+    return "".join(parts)
+
+
+def _entangled(character: str) -> bool:
+    """Tell whether a character may compose with the one before it or change places with it."""
+    point = ord(character)
+    if any(point in block for block in _SELECTORS):
+        return False
+    return unicodedata.category(character)[0] == "M" or any(point in block for block in _COMPOSING)
