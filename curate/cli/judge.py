@@ -1,4 +1,4 @@
-"""The command that asks a person whether a rule was right."""
+"""The commands that help to set a rule: a person judges what it hit, another threshold is tried."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from curate import review as reviewing
@@ -31,6 +32,8 @@ Marks = Annotated[
     typer.Option("--mark", metavar="ID=VERDICT", help="Record right, wrong or unsure without asking; repeatable."),
 ]
 Listing = Annotated[bool, typer.Option("--list", help="Print the sample without asking.")]
+StepName = Annotated[str | None, typer.Option("--step", metavar="NAME", help="The step, where several kept pairs.")]
+Levels = Annotated[list[float] | None, typer.Option("--at", help="A threshold in (0, 1]; repeatable.")]
 
 
 def review(run: RunPath, rule: RuleName, marks: Marks = None, listing: Listing = False, as_json: Json = False) -> None:
@@ -202,3 +205,35 @@ def _show_result(console: Console, found: Mapping[str, Any], answered: int, run:
         console.print(f"of {near['judged']} near misses judged {near['missed']} should have been hit")
     if answered:
         console.print(f"the report says so too: {shown(run / 'report.html')}")
+
+
+def sweep(run: RunPath, step: StepName = None, at: Levels = None, as_json: Json = False) -> None:
+    """Tell what higher thresholds of near copies would remove, from the pairs of a run, without comparing again."""
+    from curate import sweep as sweeping
+    from curate.rundir import RunDir
+
+    folder = RunDir.open(run)
+    found = sweeping.sweep(folder, step=step, thresholds=at or ())
+    if as_json:
+        print_json(found)
+        return
+    console = stdout()
+    table = Table(box=None, pad_edge=False)
+    for column in ("threshold", "removed", "kept"):
+        table.add_column(column, justify="right")
+    for level in found["levels"]:
+        mark = " (the run's)" if level["threshold"] == found["threshold"] else ""
+        known = level["removed"] is not None
+        counts = [f"{level['removed']:,}", f"{level['kept']:,}"] if known else ["needs the join", ""]
+        table.add_row(f"{level['threshold']:g}{mark}", *counts)
+    console.print(f"[bold]{shown(found['step'])}[/]: {found['rows']:,} rows compared in stage {shown(found['stage'])}")
+    console.print(table)
+    if any(level["removed"] is None for level in found["levels"]):
+        why = (
+            "a lower threshold has pairs that were never compared"
+            if found["complete"]
+            else "this run did not keep all pairs"
+        )
+        key = f"stages.{found['stage']}.steps.{found['step']}.threshold"
+        recipe = folder.manifest["recipe_file"]
+        console.print(f"{why}; compare anew: curate run {shown(recipe)} --set '{shown(key)}=…'", soft_wrap=True)

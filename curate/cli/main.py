@@ -27,6 +27,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     look.report,
     look.explain,
     judge.review,
+    judge.sweep,
     look.export,
     catalogue.steps,
     catalogue.templates,

@@ -42,9 +42,9 @@ def decide(
     Args:
         state: what `state` returned for all living rows, with their ids, sorted by id.
         on: as for the state.
-        prefer: who stays: "longest" (the default; more characters, which only punctuation can be), "turns" (more turns),
-            "source=NAME" (rows of that source), or a numeric signal of an earlier stage (more of it); the contrary with
-            a minus before. In a list the next decides where the first ties; in the end the lowest id.
+        prefer: who stays: "longest" (the default; more characters, which only punctuation can be), "turns" (more
+            turns), "source=NAME" (rows of that source), or a numeric signal of an earlier stage (more of it); the
+            contrary with a minus before. In a list the next decides where the first ties; in the end the lowest id.
 
     Signals:
         cluster (str): id of the copy that stays, its own for one that stays; null where the text is null.
