@@ -52,18 +52,6 @@ def test_every_level_is_what_a_new_run_removes(project: Path) -> None:
     found = sweep(ran(project, "a"))
     thresholds = [level["threshold"] for level in found["levels"]]
     assert thresholds == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0]
-        0.5,
-        0.55,
-        0.6,
-        0.65,
-        0.7,
-        0.75,
-        0.8,
-        0.85,
-        0.9,
-        0.95,
-        1.0,
-    ]
     assert len({level["removed"] for level in found["levels"]}) > 3
     for level in found["levels"]:
         rows = ran(project, "b", f"stages.0.steps.0.threshold={level['threshold']}").scan("rows").collect()
