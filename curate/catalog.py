@@ -16,7 +16,7 @@ from curate.errors import UserError, suggest
 
 STEPS = Path(__file__).parent / "steps"
 # What the engine hands to a step that names it; a recipe cannot set these.
-SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers"})
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards"})
 _ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
 
 

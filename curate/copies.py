@@ -11,7 +11,8 @@ import polars as pl
 from curate import schema, similar, stars, wordsets
 from curate.errors import UserError
 from curate.schema import Measured
-from curate.similar import Groups, Pairs, Units
+from curate.shingles import Ragged
+from curate.similar import Groups, Pairs
 
 
 def state(rows: pl.DataFrame, *, on: str | list[str], shingle: int) -> pl.DataFrame:
@@ -23,8 +24,8 @@ def state(rows: pl.DataFrame, *, on: str | list[str], shingle: int) -> pl.DataFr
         shingle: words in a shingle.
 
     Returns:
-        Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null); length (u32, words of all
-        of them) and turns (u32).
+        Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null); known (bool, whether none
+        is), length (u32, words of all of them) and turns (u32).
     """
     if shingle < 1:
         raise UserError(f"shingle = {shingle}", "must be at least 1", "leave it out for 3")
@@ -32,20 +33,23 @@ def state(rows: pl.DataFrame, *, on: str | list[str], shingle: int) -> pl.DataFr
     for number, column in enumerate(stars.columns(on)):
         found[f"hashes_{number}"], words = wordsets.word_sets(schema.column_text(rows, column), width=shingle)
         lengths = lengths + words
-    return pl.DataFrame(found).hstack(stars.merits(rows, lengths))
+    known = pl.DataFrame(found).select(known=pl.all_horizontal(pl.all().is_not_null()))
+    return pl.DataFrame(found).hstack(known).hstack(stars.merits(rows, lengths))
 
 
-def read(state: pl.DataFrame, *, on: str | list[str], threshold: float) -> tuple[stars.Units, Units]:
-    """Return the units of a state and their sets.
+def columns(state: pl.DataFrame, on: str | list[str]) -> list[Ragged]:
+    """Return the sets of each column."""
+    return [wordsets.ragged(state[f"hashes_{number}"]) for number in range(len(stars.columns(on)))]
+
+
+def require(threshold: float) -> None:
+    """Refuse a threshold outside (0, 1].
 
     Raises:
-        UserError: for a threshold outside (0, 1].
+        UserError: for one that is.
     """
     if not 0 < threshold <= 1:
         raise UserError(f"threshold = {threshold}", "is not in (0, 1]", "0.8 is the default")
-    found = stars.units(state, on=on)
-    columns = [wordsets.ragged(state[f"hashes_{number}"]) for number in range(len(stars.columns(on)))]
-    return found, similar.units(columns, places=found.first)
 
 
 def measured(
@@ -64,10 +68,8 @@ def measured(
         facts: more columns of the table `join`.
     """
     found, grouped, walked, pairs = compared
-    columns = [name for name in state.columns if name.startswith("hashes_")]
-    unknown = state.select(pl.any_horizontal(pl.col(columns).is_null())).to_series().to_numpy()[found.first]
     result = similar.expanded(walked, grouped)
-    keeper = np.where(unknown, stars.UNKNOWN, result.keeper)
+    keeper = np.where(state["known"].to_numpy()[found.first], result.keeper, stars.UNKNOWN)
     signals = stars.signals(stars.Stars(keeper, result.similarity), found=found, ids=state["id"], order=order)
     whole = pairs is not None
     known = pairs or _with_keepers(walked)

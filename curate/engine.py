@@ -20,9 +20,10 @@ import polars as pl
 from curate import cache, check, evidence, memory, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
-from curate.measure import Rows, Runner, table_sorted
+from curate.measure import Runner, table_sorted
 from curate.recipe import Recipe, Stage
 from curate.schema import GROUPS, ROW, canonical, digest
+from curate.slices import Rows
 from curate.verdict import Verdicts, judge
 
 Progress = Callable[[str, int, int], None]

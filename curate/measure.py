@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from curate import cache, catalog, rulebook, rundir
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
+from curate.slices import Rows
 
 Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state.
@@ -23,51 +23,8 @@ STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
 CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "joins", "sketches", "similar",
-    "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
+    "banded", "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a run on disk, cut into slices.
-
-    Args:
-        path: a Parquet file with the columns of `schema.ROW`, sorted by id, a row group per slice.
-        heldout: the same for held-out sources.
-        digests: SHA-256 of both files.
-    """
-
-    path: Path
-    heldout: Path
-    digests: tuple[str, str]
-
-    def spans(self) -> list[tuple[int, int]]:
-        """Return the half-open span of rows of each slice."""
-        metadata = pq.ParquetFile(self.path).metadata
-        ends, total = [], 0
-        for group in range(metadata.num_row_groups):
-            ends.append((total, total + metadata.row_group(group).num_rows))
-            total = ends[-1][1]
-        return ends
-
-    def slice(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return one slice."""
-        file = pq.ParquetFile(self.path)
-        none = file.metadata.num_row_groups == 0  # no rows at all
-        table = file.read(columns=columns) if none else file.read_row_group(number, columns=columns)
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def read(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return some columns of all rows."""
-        return pl.read_parquet(self.path, columns=list(columns), glob=False)
-
-    def texts(self, ids: Sequence[str]) -> pl.DataFrame:
-        """Return whole rows by id, in the order asked."""
-        wanted = pl.DataFrame({"id": pl.Series(list(ids), dtype=pl.String)})
-        found = pl.scan_parquet(self.path, glob=False).filter(pl.col("id").is_in(wanted["id"].implode())).collect()
-        return wanted.join(found, on="id", how="left", maintain_order="left").select(found.columns)
 
 
 @dataclass(frozen=True)
@@ -189,31 +146,52 @@ class Runner:
         extra: pl.DataFrame,
         alive: pl.Series | None,
     ) -> tuple[Measured, bool]:
-        """Run a row-wise function over all slices and join the results in order."""
+        """Run a row-wise function over all slices and join the results in order.
+
+        Of the state of a step that reads it again shard by shard, lists and arrays are left on disk.
+        """
+        tasks = self._tasks(info, call, extra, alive)
+        needs_vectors = "vectors" in self._supplied(info, call[0])
+        vectors = self.vectors() if needs_vectors else None
+        if not self.rows.spans():  # no rows at all: the step still says which columns it has
+            return tasks[0]._compute(vectors), False
+        lean = call[0] == "state" and "shards" in self._supplied(info, "decide")
+        done: list[tuple[Measured, bool]] = []
+        pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
+        for result, cached in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
+            done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached))
+            self.progress(use.name, len(done), len(tasks))
+        return _joined([result for result, _ in done]), all(cached for _, cached in done)
+
+    def _tasks(
+        self,
+        info: catalog.StepInfo,
+        call: tuple[str, Mapping[str, Any], str],
+        extra: pl.DataFrame,
+        alive: pl.Series | None,
+    ) -> list[Task]:
+        """Return what a row-wise function is to do, one task per slice; one that does nothing where there is no row."""
         function, arguments, base = call
-        supplied = self._supplied(info, function)
         tasks = []
-        for number, (start, stop) in enumerate(self.rows.spans()):
+        for number, (start, stop) in enumerate(self.rows.spans() or [(0, 0)]):
             living = None if alive is None else alive[start:stop]
             seen = "" if living is None else hashlib.sha256(living.to_numpy().tobytes()).hexdigest()
             tasks.append(
                 Task(
-                    self.rows, number, info.name, function, self._named(info, function, arguments), supplied,
-                    self.recipe.seed, extra[start:stop], living, self.store, cache.key(base, function, number, seen),
+                    self.rows, number, info.name, function, self._named(info, function, arguments),
+                    self._supplied(info, function), self.recipe.seed, extra[start:stop], living, self.store,
+                    cache.key(base, function, number, seen),
                 )
             )  # fmt: skip
-        done: list[tuple[Measured, bool]] = []
-        pool = self.pool() if len(tasks) > 1 and "vectors" not in supplied else None
-        vectors = self.vectors() if "vectors" in supplied else None
-        results = pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks)
-        for result in results:
-            done.append(result)
-            self.progress(use.name, len(done), len(tasks))
-        if not tasks:  # no rows at all: the step still says which columns it has
-            named = self._named(info, function, arguments)
-            empty = Task(self.rows, 0, info.name, function, named, supplied, 0, extra, alive, self.store, "")
-            return empty._compute(vectors), False
-        return _joined([result for result, _ in done]), all(cached for _, cached in done)
+        return tasks
+
+    def _shards(
+        self, info: catalog.StepInfo, call: tuple[str, Mapping[str, Any], str], extra: pl.DataFrame, alive: pl.Series
+    ) -> Callable[[], Iterator[pl.DataFrame]] | None:
+        """Return how to read the state of a step again, slice by slice; None where there is no row."""
+        stored = cache.Store(self.store.folder)
+        tasks = [replace(task, store=stored) for task in self._tasks(info, call, extra, alive)]
+        return (lambda: (task.run()[0].signals for task in tasks)) if self.rows.spans() else None
 
     def _corpus(
         self,
@@ -232,6 +210,8 @@ class Runner:
         needed = self._supplied(info, "decide")
         given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
         given["vectors"] = self.vectors() if "vectors" in needed else None
+        if "shards" in needed:
+            given["shards"] = self._shards(info, ("state", arguments, base), extra, alive)
         supplied = {name: given[name] for name in needed}
         function = catalog.load(info.name).decide
 
@@ -274,6 +254,11 @@ def _joined(parts: Sequence[Measured]) -> Measured:
     names = sorted({name for part in parts for name in part.tables})
     tables = {name: pl.concat([part.tables[name] for part in parts if name in part.tables]) for name in names}
     return Measured(signals, tables)
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of single values."""
+    return frame.select(name for name, kind in frame.schema.items() if not kind.is_nested())
 
 
 def table_sorted(frame: pl.DataFrame) -> pl.DataFrame:

@@ -98,6 +98,8 @@ def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
         places: (m,) the place of each unit.
     """
     ends = np.cumsum([0, *(len(column.values) for column in columns)])
+    if not columns:
+        return Units(np.zeros(0, np.uint64), np.zeros((1, 0), np.int64), np.zeros((1, 0), np.int64))
     values = columns[0].values if len(columns) == 1 else np.concatenate([column.values for column in columns])
     starts = np.stack([column.offsets[:-1][places] + end for column, end in zip(columns, ends, strict=False)])
     stops = np.stack([column.offsets[1:][places] + end for column, end in zip(columns, ends, strict=False)])
@@ -110,9 +112,16 @@ def groups(sets: Units, *, order: Indices) -> Groups:
         return Groups(order, order)
     from curate import overlap
 
-    worded: npt.NDArray[np.bool_] = np.min(sets.counts, axis=0) > 0
+    prints = overlap.fingerprints(sets.values, sets.starts, sets.stops)
+    return led(prints, np.min(sets.counts, axis=0) > 0, order)
+
+
+def led(prints: npt.NDArray[np.uint64], worded: npt.NDArray[np.bool_], order: Indices) -> Groups:
+    """Group the units by their fingerprints (m, 2); one without words in some column belongs to no group."""
+    from curate import overlap
+
     order = order[worded[order]]
-    leader = overlap.leaders(overlap.fingerprints(sets.values, sets.starts, sets.stops), order)
+    leader = overlap.leaders(prints, order)
     walked = order[leader[order] == order]
     number = np.full(len(leader), -1, dtype=np.int64)
     number[walked] = np.arange(len(walked))

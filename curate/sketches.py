@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from curate.kernels import I32, I64, U32, U64, jit, mixed
-from curate.overlap import Sets, mark, mask_of, similarity, table_for, unmark
+from curate.kernels import BASE, I32, I64, U32, U64, jit, mixed
+from curate.overlap import mask_of
 
 _U = np.uint64
 _NONE, _ONE = _U(0), _U(1)
@@ -21,12 +21,11 @@ _FIRST, _SECOND = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 
 
 @jit
-def _sign(values: U64, span: tuple[int, int], permutations: tuple[U32, U32], best: U32) -> None:
-    """Write the signature of one set: the least value of each permutation, the largest possible for an empty set."""
+def _sign(values: U64, span: tuple[int, int], column: int, permutations: tuple[U32, U32], best: U32) -> None:
+    """Lower a signature to the least value that each permutation gives a hash of one set, told from other columns'."""
     factor, offset = permutations
-    best[:] = _LAST
     for at in range(span[0], span[1]):
-        low = np.uint32(values[at])
+        low = np.uint32(values[at] ^ _U(column) * BASE)
         low = np.uint32((low ^ (low >> _HALF)) * _FIRST)  # products of 32 bits become 64 here
         low = np.uint32((low ^ (low >> _LOW)) * _SECOND)
         low = np.uint32(low ^ (low >> _HALF))
@@ -36,88 +35,82 @@ def _sign(values: U64, span: tuple[int, int], permutations: tuple[U32, U32], bes
 
 @jit
 def signed(values: U64, ends: I64, permutations: tuple[U32, U32], out: U32) -> None:
-    """Write the signature of each set, (n, permutations); `ends` is where the sets end, with a 0 before."""
+    """Write the signature of each set, (n, permutations), the largest values for an empty one; `ends` begins with 0."""
+    out[:] = _LAST
     for row in range(len(ends) - 1):
-        _sign(values, (ends[row], ends[row + 1]), permutations, out[row])
+        _sign(values, (ends[row], ends[row + 1]), 0, permutations, out[row])
 
 
 @jit
-def banded(sets: Sets, which: tuple[int, int, int], permutations: tuple[U32, U32], bands: int, out: U64) -> None:
-    """Write one hash for each band of the signature of some units, (units · bands,); collisions only propose more.
+def banded(sets: tuple[U64, I64, I64], permutations: tuple[U32, U32], bands: int, out: U64) -> None:
+    """Write one hash for each band of the signature of each unit, (m, bands); collisions only propose more.
+
+    With several columns the hashes of all of them are signed together: two units that reach a similarity in every
+    column reach it in the union too.
 
     Args:
-        sets: of all units.
-        which: the column, the first and one past the last unit.
+        sets: all hashes, and where those of each unit start and stop, (f, m) each.
         permutations: factors and offsets.
         bands: into how many bands the signature is cut.
         out: room for them.
     """
-    values, starts, stops, _ = sets
-    column, first, last = which
+    values, starts, stops = sets
     best = np.empty(len(permutations[0]), np.uint32)
     rows = len(best) // bands
-    for unit in range(first, last):
-        _sign(values, (starts[column, unit], stops[column, unit]), permutations, best)
+    for unit in range(starts.shape[1]):
+        best[:] = _LAST
+        for column in range(len(starts)):
+            _sign(values, (starts[column, unit], stops[column, unit]), column, permutations, best)
         for band in range(bands):
             key = _U(band)
             for place in range(band * rows, (band + 1) * rows):
                 key = mixed(key + _U(best[place]))
-            out[(unit - first) * bands + band] = key
+            out[unit, band] = key
 
 
 @jit
-def neighbours(sets: Sets, column: int, sample: I64, threshold: float, out: tuple[I32, I32]) -> int:
-    """Write every pair of a sampled unit and another one at the threshold or above; return how many there are.
+def neighbours(sample: tuple[U64, I64, I64], sets: tuple[U64, I64, I64], threshold: float, out: tuple[I32, I32]) -> int:
+    """Write every pair of a sampled set and another at the threshold or above; return how many there are.
 
-    Counts the common hashes of each unit with every sampled one through an inverted index of the sample.
+    Counts the hashes that each set shares with every sampled one through an inverted index of the sample.
 
     Args:
-        sets: of all units.
-        column: whose hashes are counted; other columns are verified.
-        sample: the sampled units.
-        threshold: least similarity.
-        out: room for the sampled and the other unit of each pair; more are counted, but not written.
+        sample: hashes of the sample, and where its sets start and stop.
+        sets: the same of the others.
+        threshold: least Jaccard similarity, above 0.
+        out: room for the numbers in the sample and among the others; more are counted, but not written.
     """
-    _, starts, stops, _ = sets
-    index = _inverted(sets, column, sample)
-    common, touched = np.zeros(len(sample), np.int64), np.empty(len(sample), np.int64)
-    table = table_for(sets, 0, starts.shape[1])
+    values, starts, stops = sets
+    index = _inverted(sample)
+    common, touched = np.zeros(len(sample[1]), np.int64), np.empty(len(sample[1]), np.int64)
     used = 0
-    for unit in range(starts.shape[1]):
-        size = stops[column, unit] - starts[column, unit]
-        met = _shared(sets, (column, unit), index, common, touched)
+    for unit in range(len(starts)):
+        size = stops[unit] - starts[unit]
+        met = _shared(values[starts[unit] : stops[unit]], index, common, touched)
         for place in range(met):
             number = touched[place]
-            other, both = sample[number], common[number]
+            length = sample[2][number] - sample[1][number]
+            if common[number] / (size + length - common[number]) >= threshold:
+                if used < len(out[0]):
+                    out[0][used], out[1][used] = number, unit
+                used += 1
             common[number] = 0
-            length = stops[column, other] - starts[column, other]
-            if other == unit or both / (size + length - both) < threshold:
-                continue
-            if len(starts) > 1:
-                mark(sets, unit, table)
-                share = similarity(sets, unit, other, threshold, table)
-                unmark(sets, unit, table)
-                if share == 0:
-                    continue
-            if used < len(out[0]):
-                out[0][used], out[1][used] = other, unit
-            used += 1
     return used
 
 
 @jit
-def _inverted(sets: Sets, column: int, sample: I64) -> tuple[U64, I32, I32, I32]:
-    """Return a hash table of the sample: its hashes, the last posting of each, the posting before it, its unit."""
-    values, starts, stops, _ = sets
+def _inverted(sample: tuple[U64, I64, I64]) -> tuple[U64, I32, I32, I32]:
+    """Return a hash table of the sample: its hashes, the last posting of each, the posting before it, its set."""
+    values, starts, stops = sample
     total = 1
-    for unit in sample:
-        total += stops[column, unit] - starts[column, unit]
+    for number in range(len(starts)):
+        total += stops[number] - starts[number]
     mask = mask_of(total, 2)
     keys, heads = np.zeros(np.int64(mask) + 1, np.uint64), np.full(np.int64(mask) + 1, -1, np.int32)
     before, owner = np.empty(total, np.int32), np.empty(total, np.int32)
     used = 0
-    for number in range(len(sample)):
-        for at in range(starts[column, sample[number]], stops[column, sample[number]]):
+    for number in range(len(starts)):
+        for at in range(starts[number], stops[number]):
             place = values[at] & mask
             while keys[place] != _NONE and keys[place] != values[at]:
                 place = (place + _ONE) & mask
@@ -129,16 +122,14 @@ def _inverted(sets: Sets, column: int, sample: I64) -> tuple[U64, I32, I32, I32]
 
 
 @jit
-def _shared(sets: Sets, which: tuple[int, int], index: tuple[U64, I32, I32, I32], common: I64, touched: I64) -> int:
-    """Count how many hashes each sampled unit shares with one unit; return how many share any, with their numbers."""
-    values, starts, stops, _ = sets
-    column, unit = which
+def _shared(values: U64, index: tuple[U64, I32, I32, I32], common: I64, touched: I64) -> int:
+    """Count the hashes that one set shares with each sampled one; return how many share any, with their numbers."""
     keys, heads, before, owner = index
     mask = _U(len(keys) - 1)
     met = 0
-    for at in range(starts[column, unit], stops[column, unit]):
-        place = values[at] & mask
-        while keys[place] != _NONE and keys[place] != values[at]:
+    for value in values:
+        place = value & mask
+        while keys[place] != _NONE and keys[place] != value:
             place = (place + _ONE) & mask
         if keys[place] == _NONE:
             continue

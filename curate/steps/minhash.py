@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import chance, copies, similar, stars
+from curate import banded, copies, stars
 from curate.errors import UserError
 from curate.schema import Measured
 from curate.shingles import Ragged
@@ -19,8 +18,6 @@ from curate.shingles import Ragged
 SCHEME, SEED = "affine32", 1
 # Longest signature: 4,096 values estimate a similarity within 0.008, and every candidate is verified exactly anyway.
 PERMUTATIONS = 4096
-# Texts whose true neighbours are looked up to measure the recall, and pairs of them that are looked at.
-SAMPLE, LOOKED = 500, 1 << 20
 
 
 def state(rows: pl.DataFrame, *, on: str | list[str] = "content", shingle: int = 3) -> pl.DataFrame:
@@ -36,7 +33,7 @@ def state(rows: pl.DataFrame, *, on: str | list[str] = "content", shingle: int =
 
     Returns:
         Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null; two different shingles share
-        a hash with probability 2**-64); length (u32, words) and turns (u32).
+        a hash with probability 2**-64); known (bool), length (u32, words) and turns (u32).
     """
     return copies.state(rows, on=on, shingle=shingle)
 
@@ -51,6 +48,7 @@ def decide(
     prefer: str | list[str] = "longest",
     sweep: bool = True,
     seed: int = 0,
+    shards: Callable[[], Iterator[pl.DataFrame]] | None = None,
     workers: int = 1,
 ) -> Measured:
     """Walk the texts and keep what resembles no keeper so far among those that share a band with it.
@@ -59,7 +57,8 @@ def decide(
     shingles are walked as one. Texts without words are similar to nothing.
 
     Args:
-        state: what `state` returned for all living rows, with their ids, sorted by id.
+        state: what `state` returned for all living rows, with their ids, sorted by id; without hashes where there are
+            shards.
         on: as for the state.
         threshold: least similarity of a near copy, in (0, 1]. 0.8 is the customary value of the field for removing;
             0.7 and less are for review.
@@ -72,6 +71,8 @@ def decide(
         sweep: whether all pairs are kept, so that a higher threshold can be decided from the table. With ten pairs per
             text and more, which takes longer than the walk itself, only those with keepers are.
         seed: draws the sample on which the recall is measured.
+        shards: gives the state again, part by part: bands are cut and compared one after the other, on disk, and only
+            texts that share one are then held in memory together.
         workers: threads.
 
     Signals:
@@ -92,16 +93,22 @@ def decide(
     if bands < 1 or not bands <= permutations <= PERMUTATIONS or permutations % bands:
         what = f"bands = {bands} and permutations = {permutations}: the first must divide the second"
         raise UserError("minhash", what, f"leave them out for 32 and 128; {PERMUTATIONS:,} permutations are the most")
-    found, sets = copies.read(state, on=on, threshold=threshold)
+    copies.require(threshold)
+    found = stars.units(state, on=on)
     order = stars.order(state, found=found, prefer=prefer)
-    grouped = similar.groups(sets, order=order)
-    texts = sets.take(grouped.walked)
-    elements, chosen = _bands(permutations, bands)
-    walked, pairs = similar.walked(texts, elements=elements, threshold=threshold, workers=workers, every=sweep)
-    facts = {"threshold": threshold, "expected_recall": recall(threshold, rows=permutations // bands, bands=bands)}
-    if len(grouped.walked):
-        facts |= _sampled(texts, chosen[0].reshape(-1, bands), threshold, seed)
-    return copies.measured(state, (found, grouped, walked, pairs), order=order, facts=facts)
+    read = shards or (lambda: iter([state]))
+    sketch = banded.Sketch(
+        shards=lambda: (copies.columns(part, on) for part in read()),
+        places=found.first,
+        columns=len(stars.columns(on)),
+        permutations=permuted(permutations),
+        bands=bands,
+        workers=workers,
+    )
+    grouped, walked, pairs, facts = banded.joined(sketch, order=order, threshold=threshold, every=sweep, seed=seed)
+    expected = recall(threshold, rows=permutations // bands, bands=bands)
+    known = {"threshold": threshold, "expected_recall": expected, **facts}
+    return copies.measured(state, (found, grouped, walked, pairs), order=order, facts=known)
 
 
 def recall(similarity: float, *, rows: int, bands: int) -> float:
@@ -127,40 +134,3 @@ def signatures(sets: Ragged, *, permutations: int) -> npt.NDArray[np.uint32]:
     signed = np.empty((len(sets.counts), permutations), dtype=np.uint32)
     sketches.signed(sets.values, sets.offsets, permuted(permutations), signed)
     return signed
-
-
-def _bands(permutations: int, bands: int) -> tuple[similar.Elements, list[npt.NDArray[np.uint64]]]:
-    """Return how to cut signatures into bands as elements, and where those that were cut can be found."""
-    cut: list[npt.NDArray[np.uint64]] = []
-
-    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
-        from curate import sketches
-
-        sizes = sets[2] - sets[1]
-        column = int(sizes.sum(axis=1).argmax())  # candidates of one column are enough; the longest texts differ most
-        drawn = permuted(permutations)
-        out = np.empty(sizes.shape[1] * bands, dtype=np.uint64)
-
-        def part(start: int, stop: int) -> None:
-            sketches.banded(sets, (column, start, stop), drawn, bands, out[start * bands : stop * bands])
-
-        similar.spread(part, sizes[column], pool=pool, workers=workers)
-        cut.append(out)
-        return np.arange(sizes.shape[1] + 1, dtype=np.int64) * bands, out
-
-    return chosen, cut
-
-
-def _sampled(texts: similar.Units, bands: npt.NDArray[np.uint64], threshold: float, seed: int) -> dict[str, int]:
-    """Count the true pairs of a sample of texts with all others, and those that share a band."""
-    from curate import overlap, sketches
-
-    size = len(bands)
-    drawn = chance.generator(seed, "recall of the bands").choice(size, min(SAMPLE, size), replace=False)
-    column = int(texts.counts.sum(axis=1).argmax())
-    sets = texts.compiled(np.zeros((len(texts.starts), 0, overlap.WORDS), dtype=np.uint64))
-    out = (np.empty(LOOKED, dtype=np.int32), np.empty(LOOKED, dtype=np.int32))
-    looked = min(LOOKED, sketches.neighbours(sets, column, np.sort(drawn), threshold, out))
-    first, second = (bands[places[:looked]] for places in out)
-    found = int((first == second).any(axis=1).sum())
-    return {"sampled": len(drawn), "sampled_pairs": looked, "sampled_found": found}

@@ -21,7 +21,7 @@ def state(rows: pl.DataFrame, *, on: str | list[str] = "content", shingle: int =
 
     Returns:
         Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null; two different shingles share
-        a hash with probability 2**-64); length (u32, words) and turns (u32).
+        a hash with probability 2**-64); known (bool), length (u32, words) and turns (u32).
     """
     return copies.state(rows, on=on, shingle=shingle)
 
@@ -65,7 +65,9 @@ def decide(
             unit of the walk (by its lowest id) before the earlier, and of equal texts each with the first of them.
         join: threshold, how many units, different texts and pairs there are, and whether the pairs are complete.
     """
-    found, sets = copies.read(state, on=on, threshold=threshold)
+    copies.require(threshold)
+    found = stars.units(state, on=on)
+    sets = similar.units(copies.columns(state, on), places=found.first)
     order = stars.order(state, found=found, prefer=prefer)
     grouped = similar.groups(sets, order=order)
     walked, pairs = similar.walked(

@@ -191,3 +191,35 @@ def test_bad_arguments_are_named(arguments: dict[str, float]) -> None:
 def test_shingle_of_five_words_is_possible() -> None:
     state = minhash.state(frame(["a b c d e f"]), shingle=5)
     assert wordsets.ragged(state["hashes_0"]).counts.tolist() == [2]
+
+
+def test_shards_and_bands_on_disk_give_what_memory_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"w{number}" for number in range(60)]
+    contents = [" ".join(words[start : start + 30]) for start in range(30)] * 3 + ["", "a b", "A b"]
+    rows = frame(contents)
+    state = minhash.state(rows)
+    whole = minhash.decide(rows.hstack(state), threshold=0.6)
+    monkeypatch.setattr("curate.banded._IN_MEMORY", 0)
+    for size in (1, 7, 40):
+        parts = [state[start : start + size] for start in range(0, state.height, size)]
+        lean = rows.hstack(state.select("known", "length", "turns"))
+        found = minhash.decide(lean, threshold=0.6, shards=lambda parts=parts: iter(parts), workers=2)  # type: ignore[misc]
+        assert found.signals.equals(whole.signals)
+        assert found.tables["pairs"].equals(whole.tables["pairs"])
+        assert found.tables["join"].equals(whole.tables["join"])
+    assert whole.signals["rank"].max() > 2
+
+
+def test_columns_are_signed_together_and_told_apart(make_rows: Rows) -> None:
+    chance = np.random.default_rng(5)
+    rows = []
+    for _ in range(60):
+        prompt, answer = ([f"w{word}" for word in chance.integers(0, 9999, 40)] for _ in range(2))
+        edited = [*prompt[:20], "edited", *prompt[21:]]
+        rows += [{"prompt": " ".join(one), "response": " ".join(answer)} for one in (prompt, edited)]
+        rows.append({"prompt": " ".join(answer), "response": " ".join(prompt)})  # the other way round is no copy
+    table = make_rows(*rows)
+    on = ["prompt", "response"]
+    found = minhash.decide(table.hstack(minhash.state(table, on=on)), on=on, threshold=0.8)
+    assert found.signals["rank"].sum() == 60
+    assert found.tables["join"]["sampled_pairs"].item() == found.tables["join"]["sampled_found"].item() == 120

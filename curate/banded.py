@@ -1,0 +1,203 @@
+"""Near copies through bands of sketches, shard by shard: what is in memory at once does not grow with the texts.
+
+Each shard is sketched alone and its bands go to disk; band after band is sorted alone, to see who shares one; the sets
+of those are read again, and one walk over them decides. Texts that share no band never meet.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate import chance, similar, stars
+from curate.shingles import Ragged, spans
+from curate.similar import Groups, Pairs, Units
+from curate.stars import Indices
+
+# Texts whose true neighbours are looked up to measure the recall, and pairs of them that are looked at in a shard.
+SAMPLE, LOOKED = 500, 1 << 20
+# Bands larger than this go to a file: 256 MiB are a million texts in 32 bands.
+_IN_MEMORY = 1 << 28
+_Hashes = npt.NDArray[np.uint64]
+_Sizes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What is compared, and how.
+
+    Args:
+        shards: gives the columns of sets shard by shard, in the order of the rows, as often as it is asked.
+        places: (m,) the row of each unit, ascending.
+        columns: how many there are.
+        permutations: factors and offsets of the permutations.
+        bands: into how many bands a signature is cut.
+        workers: threads.
+    """
+
+    shards: Callable[[], Iterator[Sequence[Ragged]]]
+    places: Indices
+    columns: int
+    permutations: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
+    bands: int
+    workers: int = 1
+
+    def parts(self) -> Iterator[tuple[int, int, Units]]:
+        """Yield first and one past the last unit of each shard, and their sets."""
+        row = first = 0
+        for columns in self.shards():
+            rows = len(columns[0].counts)
+            last = first + int(np.searchsorted(self.places[first:], row + rows))
+            yield first, last, similar.units(columns, places=self.places[first:last] - row)
+            row, first = row + rows, last
+
+
+def joined(
+    sketch: Sketch, *, order: Indices, threshold: float, every: bool, seed: int
+) -> tuple[Groups, stars.Stars, Pairs | None, dict[str, int]]:
+    """Return the groups of equal texts, their stars, their pairs where wanted, and how a sample of them was found.
+
+    Args:
+        sketch: what is compared.
+        order: (m,) all units, those that should stay first.
+        threshold: least Jaccard similarity, in (0, 1].
+        every: whether all pairs are wanted, see `similar.walked`.
+        seed: draws the sample.
+    """
+    if not len(order):
+        found = similar.walked(similar.units([], places=order), elements=_none, threshold=threshold, every=every)
+        return Groups(order, order), *found, {}
+    prints, sizes, keys = _sketched(sketch)
+    grouped = similar.led(prints, np.min(sizes, axis=0) > 0, order)
+    ends, elements = _shared(keys, grouped.walked)
+    met = np.flatnonzero(np.diff(ends))  # the groups that share a band, in the order of the walk
+    texts = _gathered(sketch, grouped.walked[met], sizes)
+    kept_ends = np.concatenate([np.zeros(1, np.int64), ends[1:][met]])
+    walked, pairs = similar.walked(
+        texts, elements=lambda *_: (kept_ends, elements), threshold=threshold, workers=sketch.workers, every=every
+    )
+    keeper = np.arange(len(grouped.walked), dtype=np.int64)
+    similarity = np.ones(len(keeper))
+    keeper[met], similarity[met] = met[walked.keeper], walked.similarity
+    if pairs:
+        of = met.astype(np.int32)
+        pairs = Pairs(of[pairs.later], of[pairs.earlier], pairs.similarity)
+    facts = _recall(sketch, (grouped, sizes, keys), threshold, seed)
+    return grouped, stars.Stars(keeper, similarity), pairs, facts
+
+
+def _none(*_: Any) -> tuple[Any, Any]:
+    return np.zeros(1, np.int64), np.zeros(0, np.uint64)
+
+
+def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
+    """Return fingerprints (m, 2), sizes of the sets (f, m) and hashes of the bands (bands, m) of all units."""
+    from curate import overlap, sketches
+
+    size = len(sketch.places)
+    prints, sizes = np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32)
+    keys = _room(sketch.bands, size)
+    with similar.threads(sketch.workers) as pool:
+        for first, last, texts in sketch.parts():
+            prints[first:last] = overlap.fingerprints(texts.values, texts.starts, texts.stops)
+            sizes[:, first:last] = texts.counts
+
+            def cut(start: int, stop: int, texts: Units = texts) -> _Hashes:
+                some = texts.take(np.arange(start, stop))
+                out = np.empty((stop - start, sketch.bands), np.uint64)
+                sketches.banded((some.values, some.starts, some.stops), sketch.permutations, sketch.bands, out)
+                return out
+
+            weights = texts.counts.sum(axis=0)
+            for start, stop, out in similar.spread(cut, weights, pool=pool, workers=sketch.workers):
+                keys[:, first + start : first + stop] = out.T
+    return prints, sizes, keys
+
+
+def _room(bands: int, units: int) -> _Hashes:
+    """Return room for the bands, in a file that vanishes with the process where they are many."""
+    if bands * units * 8 <= _IN_MEMORY:
+        return np.empty((bands, units), np.uint64)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype=np.uint64, mode="w+", shape=(bands, units))
+
+
+def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, _Hashes]:
+    """Return the bands of each group that another has too: where they end, with a 0 before, and the bands."""
+    many = np.zeros((len(keys), len(walked)), dtype=bool)
+    for band, row in enumerate(keys):
+        own = row[walked]
+        ranked = np.sort(own)
+        twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+        if len(twice):
+            place = np.minimum(np.searchsorted(twice, own), len(twice) - 1)
+            many[band] = twice[place] == own
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(many.sum(axis=0, dtype=np.int64))])
+    found, next_place = np.empty(int(ends[-1]), np.uint64), ends[:-1].copy()
+    for band, row in enumerate(keys):
+        chosen = np.flatnonzero(many[band])
+        found[next_place[chosen]] = row[walked[chosen]]
+        next_place[chosen] += 1
+    return ends, found
+
+
+def _gathered(sketch: Sketch, wanted: Indices, sizes: _Sizes) -> Units:
+    """Return the sets of some units, in the order asked; shards that hold none of them are passed over."""
+    ranked = np.argsort(wanted)
+    units = wanted[ranked]
+    counts = sizes[:, units].astype(np.int64)
+    # Per unit its columns lie end to end.
+    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts.T.ravel())])
+    starts, stops = (edges.reshape(-1, len(sizes)).T for edges in (sums[:-1], sums[1:]))
+    values = np.empty(int(sums[-1]), np.uint64)
+    for first, last, texts in sketch.parts():
+        low, high = np.searchsorted(units, (first, last))
+        some = texts.take(units[low:high] - first)
+        if first == 0 and last == len(sketch.places):
+            return some.take(np.argsort(ranked))  # all in one piece: nothing to copy
+        if high > low:
+            places = spans(some.starts.T.ravel(), some.counts.T.ravel())
+            values[starts[0, low] : stops[-1, high - 1]] = some.values[places]
+    back = np.argsort(ranked)
+    return Units(values, np.ascontiguousarray(starts[:, back]), np.ascontiguousarray(stops[:, back]))
+
+
+def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: float, seed: int) -> dict[str, int]:
+    """Count the true pairs of a sample of texts with all others, and those that share a band."""
+    from curate import sketches
+
+    grouped, sizes, keys = known
+    spoken = np.sort(grouped.walked)
+    stream = chance.generator(seed, "recall of the bands")
+    drawn = spoken[np.sort(stream.choice(len(spoken), min(SAMPLE, len(spoken)), replace=False))]
+    sample = _gathered(sketch, drawn, sizes)
+    true = found = 0
+    for first, last, texts in sketch.parts():
+        low, high = np.searchsorted(spoken, (first, last))
+        some = texts.take(spoken[low:high] - first)
+        out = (np.empty(LOOKED, np.int32), np.empty(LOOKED, np.int32))
+        first_of = (sample.values, sample.starts[0], sample.stops[0]), (some.values, some.starts[0], some.stops[0])
+        looked = min(LOOKED, sketches.neighbours(*first_of, threshold, out))
+        one, two = out[0][:looked], out[1][:looked]
+        other = spoken[low:high][two]
+        near = _alike(sample, some, (one, two), threshold) & (drawn[one] != other)
+        true += int(near.sum())
+        found += int((keys[:, drawn[one[near]]] == keys[:, other[near]]).any(axis=0).sum())
+    return {"sampled": len(drawn), "sampled_pairs": true, "sampled_found": found}
+
+
+def _alike(sample: Units, some: Units, pairs: tuple[Any, Any], threshold: float) -> npt.NDArray[np.bool_]:
+    """Tell which pairs reach the threshold in the columns after the first too."""
+    found = np.ones(len(pairs[0]), dtype=bool)
+    for column in range(1, len(sample.starts)):
+        for at, (one, two) in enumerate(zip(*pairs, strict=True)):
+            first = sample.values[sample.starts[column, one] : sample.stops[column, one]]
+            second = some.values[some.starts[column, two] : some.stops[column, two]]
+            both = len(np.intersect1d(first, second, assume_unique=True))
+            found[at] &= both / (len(first) + len(second) - both) >= threshold
+    return found

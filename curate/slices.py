@@ -1,0 +1,53 @@
+"""The rows of a run on disk, cut into slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a run on disk, cut into slices.
+
+    Args:
+        path: a Parquet file with the columns of `schema.ROW`, sorted by id, a row group per slice.
+        heldout: the same for held-out sources.
+        digests: SHA-256 of both files.
+    """
+
+    path: Path
+    heldout: Path
+    digests: tuple[str, str]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the half-open span of rows of each slice."""
+        metadata = pq.ParquetFile(self.path).metadata
+        ends, total = [], 0
+        for group in range(metadata.num_row_groups):
+            ends.append((total, total + metadata.row_group(group).num_rows))
+            total = ends[-1][1]
+        return ends
+
+    def slice(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return one slice."""
+        file = pq.ParquetFile(self.path)
+        none = file.metadata.num_row_groups == 0  # no rows at all
+        table = file.read(columns=columns) if none else file.read_row_group(number, columns=columns)
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def read(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of all rows."""
+        return pl.read_parquet(self.path, columns=list(columns), glob=False)
+
+    def texts(self, ids: Sequence[str]) -> pl.DataFrame:
+        """Return whole rows by id, in the order asked."""
+        wanted = pl.DataFrame({"id": pl.Series(list(ids), dtype=pl.String)})
+        found = pl.scan_parquet(self.path, glob=False).filter(pl.col("id").is_in(wanted["id"].implode())).collect()
+        return wanted.join(found, on="id", how="left", maintain_order="left").select(found.columns)
