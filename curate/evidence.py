@@ -22,8 +22,8 @@ class Construction(BaseModel):
 
     `signal` is `<step>.<signal>` by the step's own name, `form` the bound in words; in both `*` stands for anything.
     `where` names columns by which the rule must be limited, and the values it may be limited to.
-    `keepers` limits it to steps that name the verified row that stays, `arguments` names the arguments that may differ
-    from the step's defaults without harm, `*` any.
+    `keepers` limits it to steps that name the row that stays and compare words, as an encoder may take two meanings for
+    one; `arguments` names the arguments that may differ from the step's defaults without harm, `*` any.
     """
 
     model_config = _STRICT
@@ -96,7 +96,8 @@ def of(rule: Keep, stage: Stage, *, known: Evidence | None = None) -> dict[str, 
     own = f"{use.step}.{signal}"
     for case in found.construction:
         fits = fnmatchcase(own, case.signal) and fnmatchcase(rule.form, case.form) and _within(rule, case)
-        if fits and _harmless(changed, case) and (info.names_keepers or not case.keepers):
+        verified = info.names_keepers and "vectors" not in info.needs
+        if fits and _harmless(changed, case) and (verified or not case.keepers):
             return {"kind": "construction", "why": case.why}
     for review in found.reviewed:
         same = (review.signal, review.form, dict(review.arguments)) == (own, rule.form, changed)

@@ -24,11 +24,13 @@ _Propose = Callable[[Indices, Indices], tuple[Indices, Indices]]
 
 # Units walked at a time, and keepers they are compared with at once: a tile of float32 products is 4 MB.
 _BLOCK = 1024
-# Clusters searched for a unit.
-_PROBES = 16
-# Vectors per cluster that k-means learns from: faiss's own least, and more only made it slower.
+# Clusters searched for a unit. In 100,000 vectors (real texts, mixed in pairs to have enough, a tenth noisy) 8 found
+# all of 1,240 copies at 0.95, as did 16 in twice the time; 4 missed one. At 0.85, in 40,000, 8 found 0.996, 4 0.994.
+_PROBES = 8
+# Vectors per cluster that k-means learns from: faiss asks for 39 to 256, and time grows with them.
 _TRAINED = 64
-# Units whose neighbours are looked for by comparing all, to tell how many were found.
+# Units compared with all, to tell how many copies were found: with a tenth of them copies, a recall of 0.99 is known
+# within 0.007 (one standard deviation).
 _SAMPLE = 2000
 
 
@@ -36,6 +38,8 @@ def state(
     rows: pl.DataFrame, *, vectors: Callable[[Sequence[str]], _Vectors], on: str | list[str] = "content"
 ) -> pl.DataFrame:
     """Embed each text; equal texts are embedded once.
+
+    The encoder cuts a text at its own length, the bundled one at 256 tokens: texts that begin alike are one to it.
 
     Args:
         rows: instruction rows.
@@ -71,13 +75,24 @@ def decide(
 ) -> Measured:
     """Walk from the unit that is to stay first to the last, and keep what resembles no keeper so far.
 
+    An encoder knows what a text is about, less what it says: flag first, and read. With the bundled one the cosine was
+    still 0.95 or more in 85 % of 392 school problems with one number changed, in 86 % of 160 questions and all of 387
+    school problems with a "not" put in, and in 82 of 109 PAWS pairs (words swapped) that differ in meaning (78 of 91
+    that do not). Of the 15 pairs of GSM8K problems from 0.94 up one was the same problem: not for arithmetic. To texts
+    in scripts that it never learnt (Amharic, Burmese) it gives 0.9 and more whatever they say.
+
     Args:
         state: what `state` returned for all living rows, with their ids, sorted by id.
         on: as for the state.
-        threshold: least cosine of a copy, in (0, 1]; it belongs to the encoder.
+        threshold: least cosine of a copy, in (0, 1]; it belongs to the encoder. With the bundled one 13 of the 14 QQP
+            pairs from 0.95 up are duplicates by their labels (17 % of all duplicates), 31 of 39 from 0.9 up (41 %), 47
+            of 65 from 0.85 up (62 %). Of Alpaca's requests a reader found the same asked in all 5 pairs from 0.94 up,
+            in 15 of 18 about 0.9 and in 10 of 20 about 0.85.
         prefer: which of similar units stays.
         sources: whose units stay first.
-        exact_up_to: units up to which all are compared; beyond them faiss proposes whom to compare.
+        exact_up_to: units up to which all are compared, so that no two that stay are similar; beyond them faiss
+            proposes whom to compare. 100,000 of 384 dimensions take 37 s on one core (faiss: 17 s), 200,000 four times
+            that.
 
     Signals:
         cluster (str): id of the keeper, its own for a row that stays; null where the text is null.
@@ -139,19 +154,19 @@ class _Faces:
 
     @property
     def floor(self) -> float:
-        """Return what a float32 product of copies reaches in any order of adding: n terms are off by n * 2**-24.
+        """Return what a float32 product of copies reaches, in whatever order it is added.
 
-        Source: Higham, "Accuracy and stability of numerical algorithms" (2002), section 3.1; twice that, as the lengths
-        are rounded too.
+        Source: n terms are off by n * 2**-24 (Higham, "Accuracy and stability of numerical algorithms", 2002, section
+        3.1); more than twice that, as lengths are rounded too.
         """
-        return float(self.threshold - self.joined.shape[1] * 2.0**-23)
+        return float(self.threshold - (self.joined.shape[1] + 8) * 2.0**-23)
 
-    def similarity(self, unit: int, others: Indices) -> Shares:
-        """Return the least cosine of the columns of one unit and each of others, in float64."""
+    def similarity(self, unit: int | Indices, others: Indices) -> Shares:
+        """Return the least cosine of the columns of one unit, or of each, and each of others, in float64."""
         least = np.ones(len(others), dtype=np.float64)
         for vectors in self.columns:
-            own, theirs = vectors[unit].astype(np.float64), vectors[others].astype(np.float64)
-            lengths = np.sqrt((own * own).sum() * (theirs * theirs).sum(axis=1))
+            own, theirs = (vectors[np.atleast_1d(units)].astype(np.float64) for units in (unit, others))
+            lengths = np.sqrt((own * own).sum(axis=1) * (theirs * theirs).sum(axis=1))
             least = np.minimum(least, (theirs * own).sum(axis=1) / lengths)
         return least
 
@@ -191,13 +206,9 @@ def _walk(faces: _Faces, walked: Indices, *, propose: _Propose, pairs: _Pairs) -
 
 
 def _proposals(faces: _Faces, walked: Indices, *, propose: _Propose, kept: npt.NDArray[np.bool_]) -> Iterator[Indices]:
-    """Give for each unit the keepers that may be near it: those of earlier blocks, and of its own, which is compared.
+    """Give for each unit the keepers that may be near it: those proposed of earlier blocks, and those of its own.
 
-    Args:
-        faces: the vectors.
-        walked: the units, in walking order.
-        propose: finds keepers of earlier blocks.
-        kept: (m,) who is a keeper; the walk marks each before it asks for the next.
+    The walk marks a keeper in `kept` before it asks for the next unit's.
     """
     new = walked[:0]
     for start in range(0, len(walked), _BLOCK):
@@ -259,14 +270,8 @@ def _recall(faces: _Faces, walked: Indices, result: Stars) -> pl.DataFrame:
     walks[walked] = np.arange(len(walked))
     keepers = walked[result.keeper[walked] == walked]
     places, near = _compared(faces)(sample, keepers)
-    before = walks[near] < walks[sample[places]]
-    places, near = places[before], near[before]
-    ends = np.searchsorted(places, np.arange(len(sample) + 1))
-    close = [
-        bool((faces.similarity(unit, near[ends[n] : ends[n + 1]]) >= faces.threshold).any())
-        for n, unit in enumerate(sample.tolist())
-    ]
-    similar, found = sum(close), int((result.keeper[sample] != sample).sum())
+    copies = (faces.similarity(sample[places], near) >= faces.threshold) & (walks[near] < walks[sample[places]])
+    similar, found = len(np.unique(places[copies])), int((result.keeper[sample] != sample).sum())
     line = (len(sample), similar, found, found / similar if similar else None)
     kinds = {"sampled": pl.UInt32, "similar": pl.UInt32, "found": pl.UInt32, "recall": pl.Float64}
     return pl.DataFrame([line] if len(walked) else [], schema=kinds, orient="row")

@@ -94,6 +94,7 @@ CONFLICT = {"signal": "conflict.answers", "max": 1}
         ([{"step": "length"}], {"signal": "length.words", "min": 2}, "none"),
         ([{"step": "length", "column": "prompt"}], {"signal": "length.words", "min": 1}, "none"),
         ([{"step": "minhash", "threshold": 0.7}], {"signal": "minhash.rank", "max": 0}, "construction"),
+        ([{"step": "semantic"}], {"signal": "semantic.rank", "max": 0}, "none"),
         ([{"step": "balance", "by": "task"}], {"signal": "balance.rank", "max": 0}, "none"),
         ([{"step": "conflict"}], {**CONFLICT, "where": {"task": "nli"}}, "construction"),
         ([{"step": "conflict"}], {**CONFLICT, "where": {"task": ["nli", "summarization"]}}, "none"),
