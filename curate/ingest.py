@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate import cache, chance, folders, read, render, rulebook, rundir
+from curate import boilerplate, cache, chance, folders, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
 from curate.recipe import Recipe, Source
@@ -205,6 +205,7 @@ def _render_slice(
     """
     rows: list[dict[str, Any]] = []
     kept: list[bool] = []
+    shorter = _without_template(part, tallies)
     for record, number, data, meta, file, line in part.select(
         "base", "source", "data", "meta", "file", "line"
     ).iter_rows():
@@ -219,7 +220,8 @@ def _render_slice(
         kept.append(True)
         tally.rows += len(renderings)
         shared = {name: getattr(tally.source, name) for name in ("task", "split", "license", "lang")}
-        shared |= {"record": record, "source": tally.source.name, "slots": slots, "content": content, "meta": meta}
+        shared |= {"record": record, "source": tally.source.name, "slots": slots, "meta": meta}
+        shared["content"] = shorter.get(record, content)
         for index, one in enumerate(renderings):
             rows.append({**shared, "id": row_id(record, one.template, index), **vars(one)})
     frame = pl.DataFrame(rows, schema=ROW, infer_schema_length=None) if rows else pl.DataFrame(schema=ROW)
@@ -230,7 +232,7 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
     """Return the function from a record's stored data to slots, content and renderings."""
     source, family = tally.source, tally.family
     if family is None:
-        return lambda record, data: _conversation(record, data, str(tally.format))
+        return lambda record, data: _conversation(data, str(tally.format))
     kinds = recipe.templates.kinds if source.split == "train" else ("zero_shot",)
     plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, seed=recipe.seed)
     pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)
@@ -257,13 +259,24 @@ def _pool(raw: pl.DataFrame, source: Source, family: rulebook.Family, seed: int)
     return render.Pool(labels=tuple(sorted(labels)), exemplars=tuple(exemplars))
 
 
-def _conversation(record: str, data: str, format: str) -> tuple[str, str, list[render.Rendered]]:
+def _conversation(data: str, format: str) -> tuple[str, str, list[render.Rendered]]:
     """Return instruction data as it is: one row, its content the user and assistant turns."""
     messages = orjson.loads(data)
     prompt, response = prompt_and_response(messages)
-    content = "\n".join(turn["content"] for turn in messages if turn["role"] in ("user", "assistant"))
+    content = "\n".join(turn["content"] for turn in messages if turn["role"] in boilerplate.SPEAKERS)
     one = render.Rendered(template=format, messages=messages, prompt=prompt, response=response, parents=[])
     return "{}", content, [one]
+
+
+def _without_template(part: pl.DataFrame, tallies: Sequence[Tally]) -> dict[str, str]:
+    """Return the contents of the records of a slice that hold template text of their source, without it."""
+    found: dict[str, str] = {}
+    for number, tally in enumerate(tallies):
+        if tally.template is not None:
+            own = part.filter(pl.col("source") == number)
+            contents = boilerplate.contents(own["data"], template=tally.template)
+            found |= {base: content for base, content in zip(own["base"], contents, strict=True) if content is not None}
+    return found
 
 
 def _check_share(recipe: Recipe, tallies: Sequence[Tally], folder: Path) -> None:

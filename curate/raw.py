@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import orjson
 import polars as pl
 
-from curate import clean, formats, read, render, rulebook
+from curate import boilerplate, clean, formats, read, render, rulebook
 from curate.errors import INPUT, UserError, suggest
 from curate.recipe import Source
 from curate.schema import canonical, digest, prompt_and_response
@@ -50,6 +50,7 @@ class Tally:
     causes: Counter[str] = field(default_factory=Counter)
     repairs: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    template: boilerplate.Boilerplate | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the source's entry in the manifest."""
@@ -63,6 +64,7 @@ class Tally:
             "left_out": self.left_out,
             "rows": self.rows,
             "repairs": dict(sorted(self.repairs.items())),
+            "inferred_template": self.template.facts() if self.template else None,
             "templates": {one.id: one.kind for one in self.family.templates} if self.family else {},
         }
 
@@ -107,6 +109,8 @@ def read_source(number: int, tally: Tally, rejects: Rejects, progress: Progress)
             progress(f"reading {source.name}", tally.found, 0)
     raw = _identify(pl.concat([*frames, _frame(batch)]))
     _all_broken(tally)
+    if source.infers_template:  # before the limit, so that a part of a source has the contents of the whole
+        tally.template = boilerplate.infer(raw["data"])
     if source.limit is not None:
         tally.left_out = max(0, raw.height - source.limit)
         raw = raw.head(source.limit)

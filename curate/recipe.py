@@ -43,6 +43,15 @@ class Source(_Strict):
     records: str | None = None
     header: Flag | None = None
     clean: tuple[str, ...] = clean.DEFAULT
+    # Whether the contents of instruction data do without the text that many different records share. True unless it is
+    # switched off: ordinary data has none (0 words of gsm8k, Alpaca and the seeds of self-instruct), while of a mix
+    # made with templates it keeps records apart that share a template alone.
+    infer_template: Flag | None = None
+
+    @property
+    def infers_template(self) -> bool:
+        """Tell whether template text is looked for."""
+        return self.format is not None and self.infer_template is not False
 
     @model_validator(mode="after")
     def _task_or_format(self) -> Self:
@@ -51,6 +60,8 @@ class Source(_Strict):
         for name in ("labels", "constants"):
             if self.format is not None and getattr(self, name):
                 raise ValueError(f"`{name}` goes with `task`, not with `format`")
+        if self.task is not None and self.infer_template is not None:
+            raise ValueError("`infer_template` goes with `format`, not with `task`, whose templates are known")
         return self
 
     @field_validator("clean")

@@ -46,6 +46,15 @@ def words(text: str) -> list[str]:
     return spaced_words(text).decode().split()
 
 
+def places(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return a text after NFKC, and where each of its words begins and ends there.
+
+    They are the words of `words`, but for those that hold a letter which casefold makes a letter and a mark ("İ").
+    """
+    normal = unicodedata.normalize("NFKC", text)
+    return normal, [match.span() for match in _WORD.finditer(normal)]
+
+
 def spaced_words(text: str) -> bytes:
     """Return the words of a text in UTF-8 with any number of blanks before, between and after them.
 

@@ -85,3 +85,7 @@ def test_visible_text_has_no_control_or_override_characters(given_text: str) -> 
     assert not any(ord(c) < 32 and c not in "\t\n" for c in shown)
     assert "\u202e" not in shown
     assert shown.endswith("[U+001B][31m[U+202E][U+200B]")
+
+
+def test_places_are_where_the_words_stand_after_nfkc() -> None:
+    assert text.places("“ﬁne”, №5") == ("“fine”, No5", [(1, 5), (8, 11)])
