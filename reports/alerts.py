@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import (
+    cluster_alerts,
     diversity,
     fairness_alerts,
     masks_alerts,
@@ -27,7 +28,17 @@ HARM = {"safety": 100.0, "contamination": 100.0, "funnel": 10.0, "masks": 10.0, 
 # Units that are no part of the data: however many, they say something about the recipe.
 APART = ("gate", "rule", "run")
 # Where the other checks are.
-MODULES = (rule_alerts, review_alerts, mix_alerts, diversity, fairness_alerts, text_alerts, masks_alerts, repairs)
+MODULES = (
+    rule_alerts,
+    review_alerts,
+    mix_alerts,
+    cluster_alerts,
+    diversity,
+    fairness_alerts,
+    text_alerts,
+    masks_alerts,
+    repairs,
+)
 
 
 def alerts(facts: Facts) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.clusters import alarms
 from reports.distribution import distribution
 from reports.splits import across_splits
 from reports.view import View
@@ -75,6 +76,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
     facts |= {"clusters": clusters.height, "records": copies["record"].n_unique(), "sizes": _sizes(clusters["size"])}
     facts["lost"] = _lost(view, clusters)
     facts["compared"] = compared(view, name)
+    facts["alarms"] = alarms(view, copies, on=facts["compared"])
     facts["largest_size"] = int(clusters["size"].to_numpy().max())
     facts["crossing"] = _crossing(view, copies)
     similar = copies["similarity"].drop_nulls()

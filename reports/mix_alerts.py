@@ -86,7 +86,7 @@ def _duplicates(facts: Facts) -> Iterator[dict[str, Any]]:
         if not step["copies"]:
             continue
         largest, name = step["largest"][0], step["name"]
-        if step["largest_size"] >= LARGE_CLUSTER:
+        if step["largest_size"] >= LARGE_CLUSTER and not step["alarms"]["large"]:  # which says more
             text = f"The largest group of copies that {name} found holds {shown.count(step['largest_size'])} rows."
             command, of = explain(facts, largest["keeper"]["row"]), (step["largest_size"], head["rows"])
             yield alert("note", text, command, of=of, section="duplicates")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 
+import numpy as np
+
+from curate import shingles
 from curate import text as kernel
 from reports import shown
 
@@ -38,6 +42,22 @@ def shared(one: str, other: str, *, n: int) -> tuple[list[Piece], list[Piece]]:
         _pieces(text, _places(found, common, size)) for text, found in zip((one, other), words, strict=True)
     )
     return first, second
+
+
+def longest(texts: Sequence[str]) -> str:
+    """Return the longest run of words that all texts share, of several the first of the first text, in normal form."""
+    words = shingles.word_hashes(texts)
+    low, high, start = 0, int(words.counts.min()), 0
+    while low < high:  # what shares a run shares every shorter one
+        size = (low + high + 1) // 2
+        runs = shingles.windows(words, n=size)
+        each = np.split(runs.values, runs.offsets[1:-1])
+        common = reduce(np.intersect1d, each)
+        if len(common):
+            low, start = size, int(np.flatnonzero(np.isin(each[0], common))[0])
+        else:
+            high = size - 1
+    return " ".join(kernel.words(texts[0])[start : start + low]) if low else ""
 
 
 def _words(text: str) -> list[tuple[str, int, int]]:
