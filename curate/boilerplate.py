@@ -3,12 +3,14 @@
 A template stands around many different records; a passage or a question comes back only with its own. So a run of words
 is template text when it stands in the prompts of many records that are *different*, and a record is known by its rarest
 word, which no template holds: 14 renderings of one record count once, a passage with 20 questions at most 20 times, a
-template as often as it has records.
+template as often as it has records. The words with which a hundred records begin alike behind a template ("what is
+the") go with it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,10 +218,19 @@ def _split(said: str, covered: Flags) -> tuple[str, list[str]]:
     """Return what a turn says outside of template text, each run of words a line, and the spans of that text."""
     if not covered.any():
         return said, []
-    normal, places = text.places(said)
+    normal, places = _places(said)
     if len(places) != len(covered):  # casefold cut a word in two, as it does to a few in a million
         return said, []
-    edges = np.flatnonzero(np.diff(covered.astype(np.int8), prepend=0, append=0)).tolist()
+    edges = np.flatnonzero(np.diff(covered, prepend=False, append=False)).tolist()
     runs = list(zip([0, *edges], [*edges, len(places)], strict=True))
     parts = [normal[places[start][0] : places[stop - 1][1]] if start < stop else "" for start, stop in runs]
     return "\n".join(part for part in parts[::2] if part), [" ".join(text.words(part)) for part in parts[1::2]]
+
+
+def _places(said: str) -> tuple[str, Sequence[Sequence[int]]]:
+    """Return a text after NFKC, and where each of its words begins and ends there."""
+    if not said.isascii():
+        return text.places(said)
+    # Every byte is a character and stays where it is; a search for words takes ten times as long.
+    filled = np.frombuffer(text.spaced_words(said), dtype=np.uint8) != ord(" ")
+    return said, np.flatnonzero(np.diff(filled, prepend=False, append=False)).reshape(-1, 2).tolist()
