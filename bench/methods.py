@@ -25,19 +25,20 @@ import polars as pl  # noqa: E402
 
 SHINGLE, PERMUTATIONS, BANDS = 5, 128, 16
 WORD = re.compile(r"\w+")
-Method = Callable[[pl.DataFrame, float, int], list[int]]
+# Given a Parquet file, how many of its rows, the threshold and the threads: the numbers of the rows that stay.
+Method = Callable[[str, int, float, int], list[int]]
 
 
 def ours(step: str, *, shingle: int = SHINGLE, sweep: bool = False) -> Method:
     """Return one of our steps, called as the engine does."""
 
-    def run(frame: pl.DataFrame, threshold: float, workers: int) -> list[int]:
+    def run(path: str, count: int, threshold: float, workers: int) -> list[int]:
         from importlib import import_module
 
         module = import_module(f"curate.steps.{step}")
-        ids = pl.select(pl.int_range(frame.height).cast(pl.String).str.zfill(9)).to_series()
-        rows = frame.select(id=ids, record=ids, content="text")
-        del frame
+        rows = pl.read_parquet(path, columns=["text"], n_rows=count)
+        ids = pl.select(pl.int_range(rows.height).cast(pl.String).str.zfill(9)).to_series()
+        rows = rows.select(id=ids, record=ids, content="text")
         if workers > 1:
             # The engine gives slices to processes; here threads, as the compiled code runs beside each other.
             from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ def ours(step: str, *, shingle: int = SHINGLE, sweep: bool = False) -> Method:
         else:
             state = module.state(rows, shingle=shingle)
         state = rows.select("id", "record").hstack(state)
-        del rows
+        del rows  # the engine holds no texts either while a step decides
         given = {"threshold": threshold, "workers": workers, "sweep": sweep}
         found = module.decide(state, **given).signals
         kept: list[int] = np.flatnonzero(found["rank"].to_numpy() == 0).tolist()
@@ -57,34 +58,39 @@ def ours(step: str, *, shingle: int = SHINGLE, sweep: bool = False) -> Method:
     return run
 
 
+def texts_of(path: str, count: int) -> list[str]:
+    texts: list[str] = pl.read_parquet(path, columns=["text"], n_rows=count)["text"].to_list()
+    return texts
+
+
 def shingles(text: str) -> list[str]:
     words = WORD.findall(text.lower())
     return list({" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))})
 
 
-def rensa(frame: pl.DataFrame, threshold: float, workers: int) -> list[int]:
+def rensa(path: str, count: int, threshold: float, workers: int) -> list[int]:
     from rensa import RMinHashDeduplicator
 
     index = RMinHashDeduplicator(threshold=threshold, num_perm=PERMUTATIONS, use_lsh=True, num_bands=BANDS)
-    flags = index.add_pairs((str(row), shingles(text)) for row, text in enumerate(frame["text"].to_list()))
+    flags = index.add_pairs((str(row), shingles(text)) for row, text in enumerate(texts_of(path, count)))
     return [row for row, kept in enumerate(flags) if kept]
 
 
-def gaoya(frame: pl.DataFrame, threshold: float, workers: int) -> list[int]:
+def gaoya(path: str, count: int, threshold: float, workers: int) -> list[int]:
     from gaoya.minhash import MinHashStringIndex
 
-    texts = frame["text"].to_list()
+    texts = texts_of(path, count)
     rows = PERMUTATIONS // BANDS
     index = MinHashStringIndex(32, threshold, BANDS, rows, None, "word", True, (SHINGLE, SHINGLE), "vec")
     index.par_bulk_insert_docs(list(range(len(texts))), texts)
     return components(len(texts), index.par_bulk_query(texts))
 
 
-def datasketch(frame: pl.DataFrame, threshold: float, workers: int) -> list[int]:
+def datasketch(path: str, count: int, threshold: float, workers: int) -> list[int]:
     import xxhash
     from datasketch import MinHash, MinHashLSH
 
-    sets = [[shingle.encode() for shingle in shingles(text)] for text in frame["text"].to_list()]
+    sets = [[shingle.encode() for shingle in shingles(text)] for text in texts_of(path, count)]
     signed = MinHash.bulk(sets, num_perm=PERMUTATIONS, hashfunc=xxhash.xxh32_intdigest)
     index = MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, PERMUTATIONS // BANDS))
     links = []
@@ -133,11 +139,11 @@ def main() -> None:
     name, corpus, rows, threshold, workers, out = sys.argv[1:7]
     run = METHODS[name]
     given = float(threshold), int(workers)
-    run(pl.read_parquet(corpus, columns=["text"], n_rows=300), *given)
+    run(corpus, 300, *given)
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     usage, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    kept = run(pl.read_parquet(corpus, columns=["text"], n_rows=int(rows)), *given)
+    kept = run(corpus, int(rows), *given)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     np.save(out, np.array(kept, dtype=np.int64))
     spent = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime

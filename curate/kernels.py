@@ -67,6 +67,9 @@ def occurring(data: U8, ends: I64, rows: I64, seen: Flags) -> None:
     for row in rows:
         at = ends[row]
         while at < ends[row + 1]:
+            if data[at] < 0x80:
+                at += 1
+                continue
             point, width = _decoded(data, at)
             seen[point] = True
             at += width
@@ -74,14 +77,14 @@ def occurring(data: U8, ends: I64, rows: I64, seen: Flags) -> None:
 
 @jit
 def folded(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], out: U8) -> tuple[I64, Flags]:
-    """Write the folded form of some texts to `out`, one after the other.
+    """Write the folded form of some texts to `out`, one after the other; ASCII stays as it is.
 
     Args:
         data: the bytes of all texts.
         ends: where they end, with a 0 before.
         rows: the texts to fold.
-        forms: form number by code point (`ENTANGLED` where the text must be folded as a whole), and the forms end to
-            end: form i is `bytes[starts[i]:starts[i + 1]]`.
+        forms: what becomes of characters beyond ASCII: the number of the form by code point (`ENTANGLED` where the
+            text must be folded as a whole), and the forms end to end: form i is `bytes[starts[i]:starts[i + 1]]`.
         out: room for the longest result.
 
     Returns:
@@ -93,6 +96,11 @@ def folded(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], out: U8) 
         used = reached[place]
         at = ends[rows[place]]
         while at < ends[rows[place] + 1]:
+            if data[at] < 0x80:
+                out[used] = data[at]
+                used += 1
+                at += 1
+                continue
             point, width = _decoded(data, at)
             at += width
             form = number[point]

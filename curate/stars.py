@@ -104,7 +104,9 @@ def order(state: pl.DataFrame, *, found: Units, prefer: str | list[str] = "longe
     Raises:
         UserError: for a preference that is none.
     """
-    first = state[found.first]
+    # What is compared may be large, and is not looked at here.
+    flat = [column for column, kind in state.schema.items() if not kind.is_nested()]
+    first = state.select(flat)[found.first]
     keys = []
     for name in [prefer] if isinstance(prefer, str) else prefer:
         wanted = name.removeprefix("-")

@@ -117,14 +117,11 @@ def _folded(texts: pl.Series, forms: _Forms) -> tuple[Any, ...]:
 
 
 class _Forms:
-    """What each character met so far becomes: its folded form, blanks around it where it is a word of its own."""
+    """What each character beyond ASCII that was met becomes: its folded form, blanks around it where it is a word."""
 
     def __init__(self) -> None:
         self._number = np.zeros(_POINTS, dtype=np.int32)
         self._pieces = [b" "]  # form 0: whatever is part of no word
-        for point in range(128):
-            if _PLAIN[point]:
-                self._add(point, bytes([_PLAIN[point]]))
         self._known = np.zeros(_POINTS, dtype=np.bool_)
 
     @property
