@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from reports.clusters import alarms
+from reports.completeness import completeness
 from reports.distribution import distribution
 from reports.splits import across_splits
 from reports.view import View
@@ -67,6 +68,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
         "step": _kind(view, name),
         "copies": copies.height,
         "kept_copies": int(copies["kept"].sum()),
+        "completeness": completeness(view, name),
     }
     if not copies.height:
         return {**facts, "clusters": 0, "largest": [], "least_similar": [], "sizes": [], "crossing": None}

@@ -37,6 +37,7 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
     else:
         console.print()
         _funnel(console, head, facts["funnel"]["stages"])
+        _sampled(console, facts["duplicates"]["steps"])
     _alerts(console, facts["alerts"])
     console.print()
     _judged(console, facts["reviews"])
@@ -113,6 +114,13 @@ def _funnel(console: Console, head: Mapping[str, Any], stages: Sequence[Mapping[
     console.print(table)
     if len(listed) < len(stages):
         console.print(Text(f"  {len(stages) - len(listed)} stages between are in the report", style="dim"))
+
+
+def _sampled(console: Console, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Print how many copies the steps find that may miss some."""
+    for step in steps:
+        if step["completeness"]["sampled"] is not None:
+            cut_line(console, Text(f"{shown.line(step['name'])}: {step['completeness']['text']}", style="dim"))
 
 
 def _alerts(console: Console, alerts: Sequence[Mapping[str, Any]]) -> None:
