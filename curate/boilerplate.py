@@ -218,19 +218,18 @@ def _split(said: str, covered: Flags) -> tuple[str, list[str]]:
     """Return what a turn says outside of template text, each run of words a line, and the spans of that text."""
     if not covered.any():
         return said, []
-    normal, places = _places(said)
-    if len(places) != len(covered):  # casefold cut a word in two, as it does to a few in a million
-        return said, []
+    places = _places(said)
     edges = np.flatnonzero(np.diff(covered, prepend=False, append=False)).tolist()
     runs = list(zip([0, *edges], [*edges, len(places)], strict=True))
-    parts = [normal[places[start][0] : places[stop - 1][1]] if start < stop else "" for start, stop in runs]
+    parts = [said[places[start][0] : places[stop - 1][1]] if start < stop else "" for start, stop in runs]
     return "\n".join(part for part in parts[::2] if part), [" ".join(text.words(part)) for part in parts[1::2]]
 
 
-def _places(said: str) -> tuple[str, Sequence[Sequence[int]]]:
-    """Return a text after NFKC, and where each of its words begins and ends there."""
+def _places(said: str) -> Sequence[Sequence[int]]:
+    """Return where each word of a text begins and ends."""
     if not said.isascii():
         return text.places(said)
     # Every byte is a character and stays where it is; a search for words takes ten times as long.
     filled = np.frombuffer(text.spaced_words(said), dtype=np.uint8) != ord(" ")
-    return said, np.flatnonzero(np.diff(filled, prepend=False, append=False)).reshape(-1, 2).tolist()
+    found: list[list[int]] = np.flatnonzero(np.diff(filled, prepend=False, append=False)).reshape(-1, 2).tolist()
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate
 
 # Scripts written without blanks between words: each character counts as a word (Unicode Annex 29 asks for a dictionary
 # there). Han and kana, Thai, Lao, Myanmar, Khmer, and the Han extensions beyond the basic plane.
@@ -20,6 +21,10 @@ _PLAIN = bytes(c if chr(c).isalnum() or c in b"_" else 32 for c in _ASCII.lower(
 # Latin, Greek, Cyrillic, punctuation and symbols: no combining mark is among them, so that normalising and folding them
 # one by one gives what the whole text would.
 _ALONE = re.compile("[\x80-\u02ff\u0370-\u0482\u2000-\u206f\u20a0-\u20bf\u2100-\u23ff]*")
+# A character with the marks behind it that NFKC may join to it: accents, Hangul vowels and finals, voiced kana.
+_JOINED = re.compile(".[\u0300-\u036f\u1160-\u11ff\u3099\u309a\uff9e\uff9f]*", re.DOTALL)
+# A piece between blanks that is not ASCII.
+_FOREIGN = re.compile(r"(?<!\S)[^\s\x80-\U0010ffff]*+[^\s\x00-\x7f]\S*")
 # Different characters beyond ASCII up to which a pass over the text for each is fast: an alphabet with its signs.
 _RARE = 100
 # A sentence ends at a terminal mark of any script (with closing quotes or brackets) before a blank or the end;
@@ -46,15 +51,6 @@ def words(text: str) -> list[str]:
     return spaced_words(text).decode().split()
 
 
-def places(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text after NFKC, and where each of its words begins and ends there.
-
-    They are the words of `words`, but for those that hold a letter which casefold makes a letter and a mark ("İ").
-    """
-    normal = unicodedata.normalize("NFKC", text)
-    return normal, [match.span() for match in _WORD.finditer(normal)]
-
-
 def spaced_words(text: str) -> bytes:
     """Return the words of a text in UTF-8 with any number of blanks before, between and after them.
 
@@ -78,6 +74,34 @@ def spaced_words(text: str) -> bytes:
 def is_unspaced(character: str) -> bool:
     """Tell whether a character belongs to a script without blanks, where each one is a word."""
     return _UNSPACED.match(character) is not None
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    """Return start and end in the text of each of its `words`.
+
+    Where a stretch without blanks cannot be normalised character by character (marks out of their order), all words
+    in it are placed at the whole of it.
+    """
+    found: list[tuple[int, int]] = []
+    done = 0
+    for piece in _FOREIGN.finditer(text):
+        found += [match.span() for match in _WORD.finditer(text, done, piece.start())]
+        found += _places(piece[0], piece.start())
+        done = piece.end()
+    return found + [match.span() for match in _WORD.finditer(text, done)]
+
+
+def _places(piece: str, start: int) -> list[tuple[int, int]]:
+    """Return start and end of each word in a piece without blanks that begins at `start`."""
+    whole = unicodedata.normalize("NFKC", piece).casefold()
+    parts = _JOINED.findall(piece)
+    folded = [unicodedata.normalize("NFKC", part).casefold() for part in parts]
+    if "".join(folded) != whole:
+        parts, folded = [piece], [whole]
+    # The part of each character of the whole, and where each part begins in the text.
+    part_of = [number for number, form in enumerate(folded) for _ in form]
+    edges = list(accumulate(map(len, parts), initial=start))
+    return [(edges[part_of[m.start()]], edges[part_of[m.end() - 1] + 1]) for m in _WORD.finditer(whole)]
 
 
 def tokens(text: str) -> list[str]:

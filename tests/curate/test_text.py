@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 
 import pytest
@@ -33,6 +34,37 @@ def test_words_are_the_word_characters_between_others(given_text: str) -> None:
     folded = unicodedata.normalize("NFKC", given_text).casefold()
     unspaced = rf"[{text.UNSPACED}][\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
     assert text.words(given_text) == re.findall(rf"{unspaced}|[^\W{text.UNSPACED}]+", folded)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("The cat, the", [(0, 3), (4, 7), (9, 12)]),
+        ("ab é-cd\u00a0x", [(0, 2), (3, 4), (5, 7), (8, 9)]),
+        ("e\u0301t 日本", [(0, 3), (4, 5), (5, 6)]),
+        ("½ ﬁne", [(0, 1), (0, 1), (2, 5)]),
+        ("… !", []),
+    ],
+)
+def test_words_have_places_in_the_text_as_written(given_text: str, expected: list[tuple[int, int]]) -> None:
+    assert text.places(given_text) == expected
+
+
+@given(
+    st.text()
+    | st.text(alphabet="aB_9 -.\n\u0301é\u00adſİµ½’“…ΣсЖ日ก\u0e31ｱ\uff9e\u1100\u1161\u11a8か\u3099¨ﷺ\u0323\x1c\x85")
+)
+def test_each_word_stands_at_its_place(given_text: str) -> None:
+    words, places = text.words(given_text), text.places(given_text)
+    assert len(words) == len(places)
+    assert places == sorted(places)
+    assert all(word in text.words(given_text[start:end]) for word, (start, end) in zip(words, places, strict=True))
+
+
+def test_places_of_a_long_piece_are_found_in_linear_time() -> None:
+    started = time.process_time()
+    assert len(text.places("a." * 50_000 + " é")) == 50_001
+    assert time.process_time() - started < 5
 
 
 def test_every_character_is_the_same_part_of_a_word_as_in_the_definition() -> None:
@@ -85,7 +117,3 @@ def test_visible_text_has_no_control_or_override_characters(given_text: str) -> 
     assert not any(ord(c) < 32 and c not in "\t\n" for c in shown)
     assert "\u202e" not in shown
     assert shown.endswith("[U+001B][31m[U+202E][U+200B]")
-
-
-def test_places_are_where_the_words_stand_after_nfkc() -> None:
-    assert text.places("“ﬁne”, №5") == ("“fine”, No5", [(1, 5), (8, 11)])

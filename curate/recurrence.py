@@ -1,0 +1,109 @@
+"""Windows of words by their hashes, and which of them recur; `curate.suffixes` then looks at the words themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import xxhash
+
+from curate import text
+from curate.schema import digest
+
+_Ints = npt.NDArray[np.int64]
+_Hashes = npt.NDArray[np.uint64]
+# Odd, so that it has an inverse modulo 2**64: the constant of Fibonacci hashing (2**64 divided by the golden ratio).
+_BASE = 0x9E3779B97F4A7C15
+
+
+class _WordHashes(dict[bytes, int]):
+    """Remember the hash of each distinct word."""
+
+    def __missing__(self, word: bytes) -> int:
+        value: int = xxhash.xxh3_64_intdigest(word)
+        self[word] = value
+        return value
+
+
+def name(words: Iterable[bytes]) -> str:
+    """Return the name of a span: the hash of its words."""
+    return digest(b" ".join(words))
+
+
+def windows(texts: pl.Series, *, size: int) -> pl.Series:
+    """Return the hash of each run of `size` words of each text, in order (list[u64]); null for a null text.
+
+    A word weighs a power of the base by its place, and so does the difference of two sums up to a place; divided by the
+    power of its first place (times its inverse), equal runs have equal hashes wherever they stand. All is modulo 2**64.
+    """
+    hashes, counts = _word_hashes(texts.to_list())
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes * _powers(_BASE, len(hashes)))])
+    runs = (sums[size:] - sums[:-size]) * _powers(pow(_BASE, -1, 1 << 64), max(len(sums) - size, 0))
+    ends = np.repeat(np.cumsum(counts), counts)[: len(runs)]
+    inside = runs[np.arange(len(runs)) + size <= ends]
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(counts - size + 1, 0))]).astype(np.int64)
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(inside))
+    found = pl.DataFrame({"windows": pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.UInt64)), "text": texts})
+    return found.select(windows=pl.when(pl.col("text").is_not_null()).then("windows"))["windows"]
+
+
+def _word_hashes(texts: Sequence[str | None]) -> tuple[_Hashes, _Ints]:
+    """Return the hashes of the words of all texts end to end, and how many words each text has."""
+    table = _WordHashes()
+    found: list[int] = []
+    counts = np.zeros(len(texts), dtype=np.int64)
+    for number, value in enumerate(texts):
+        words = text.spaced_words(value).split() if value else []
+        found += [table[word] for word in words]
+        counts[number] = len(words)
+    return np.array(found, dtype=np.uint64), counts
+
+
+def _powers(base: int, count: int) -> _Hashes:
+    """Return base to the power of 0, 1, …, modulo 2**64, shape (count,)."""
+    factors = np.full(count, base, dtype=np.uint64)
+    factors[:1] = 1
+    return np.cumprod(factors, dtype=np.uint64)
+
+
+def stretches(windows: pl.Series, *, size: int, least: int) -> dict[int, list[tuple[int, int]]]:
+    """Return the stretches of words in which windows recur, by text: first word and the one behind the last.
+
+    Args:
+        windows: what `windows` returned.
+        size: words in a window.
+        least: texts that must have a window.
+    """
+    counts = windows.list.len().fill_null(0).to_numpy().astype(np.int64)
+    values = windows.filter(pl.Series(counts > 0)).explode().to_numpy().astype(np.uint64)
+    owners = np.repeat(np.arange(len(counts)), counts)
+    places = np.flatnonzero(_recurs(values, owners, least=least))
+    if not len(places):
+        return {}
+    # Windows that share words, or stand side by side, are of one stretch.
+    ends = np.append((np.diff(places) > size) | (np.diff(owners[places]) > 0), True)
+    last = np.flatnonzero(ends)
+    first = np.concatenate([[0], last[:-1] + 1])
+    before = (np.cumsum(counts) - counts)[owners[places[first]]]
+    found: dict[int, list[tuple[int, int]]] = {}
+    columns = (owners[places[first]], places[first] - before, places[last] - before + size)
+    for owner, start, stop in zip(*(column.tolist() for column in columns), strict=True):
+        found.setdefault(owner, []).append((start, stop))
+    return found
+
+
+def _recurs(values: _Hashes, owners: _Ints, *, least: int) -> npt.NDArray[np.bool_]:
+    """Tell which values at least so many owners have; owners ascend, shape (n,)."""
+    # Those alone in their slot are alone; sorting the rest is far cheaper than sorting all.
+    slots = (values >> np.uint64(64 - max(len(values), 1).bit_length())).astype(np.int64)
+    some = np.flatnonzero(np.bincount(slots, minlength=1)[slots] > 1)
+    order = some[np.argsort(values[some], kind="stable")]
+    heads = np.append(True, values[order][1:] != values[order][:-1])[: len(order)]
+    fresh = heads | np.append(True, owners[order][1:] != owners[order][:-1])[: len(order)]
+    group = np.cumsum(heads) - 1
+    found = np.zeros(len(values), dtype=bool)
+    found[order] = np.bincount(group, weights=fresh, minlength=1)[group] >= least
+    return found
