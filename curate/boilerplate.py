@@ -10,7 +10,7 @@ the") go with it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,6 +163,21 @@ def _frequent(turns: Ragged, marks: npt.NDArray[np.int64], *, least: float) -> H
     size = int(marks.max(initial=0)) + 1
     pairs = np.unique(number[enough] * size + marks[turn[enough]])
     return np.asarray(distinct[np.bincount(pairs // size, minlength=len(distinct)) >= least], dtype=np.uint64)
+
+
+def shortened(part: pl.DataFrame, templates: Mapping[int, Boilerplate]) -> dict[str, str]:
+    """Return the contents of the records of a slice that hold template text of their source, without it.
+
+    Args:
+        part: `base`, `source` (a number) and `data` of the records.
+        templates: by the number of the source.
+    """
+    found: dict[str, str] = {}
+    for number, template in templates.items():
+        own = part.filter(pl.col("source") == number)
+        shorter = contents(own["data"], template=template)
+        found |= {base: content for base, content in zip(own["base"], shorter, strict=True) if content is not None}
+    return found
 
 
 def contents(conversations: pl.Series, *, template: Boilerplate) -> list[str | None]:

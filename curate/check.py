@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, embed, formats, read, rulebook, templates, trial, verdict
+from curate import catalog, cut, embed, formats, read, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -90,6 +90,7 @@ def _source(
         read.expand(source.path, base=recipe.base)
     except UserError as error:
         yield UserError(f"{recipe.file}, {place}", f"{error.where}: {error.what}", error.fix, code=error.code)
+    yield from _cut(source, place, recipe)
     if source.format is not None:
         names = formats.FIELDS.get(source.format) or {name for fields in formats.FIELDS.values() for name in fields}
         for name in source.fields:
@@ -109,6 +110,15 @@ def _source(
         "few_shot" not in recipe.templates.kinds
     ):
         yield f"{place}: family '{source.task}' has no template of kind {', '.join(recipe.templates.kinds)}"
+
+
+def _cut(source: Source, place: str, recipe: Recipe) -> Iterator[UserError]:
+    """Check that what is to be cut out of a source is a table of places."""
+    if source.cut is not None:
+        try:
+            cut.require(recipe.resolve(source.cut.spans))
+        except UserError as error:
+            yield UserError(f"{recipe.file}, {place}", f"{error.where}: {error.what}", error.fix, code=error.code)
 
 
 def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Iterator[str | UserError]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate import boilerplate, cache, chance, folders, read, render, rulebook, rundir
+from curate import boilerplate, cache, chance, cut, folders, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
 from curate.recipe import Recipe, Source
@@ -53,7 +53,7 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
         UserError: when an input cannot be read, or more records than the recipe's `rejects` are broken.
     """
     paths = {source.name: _files(source, recipe) for source in recipe.sources}
-    inputs = [_input(source, path) for source, found in paths.items() for path in found]
+    inputs = _inputs(recipe, paths)
     folder = store.folder / "ingest" / _key(recipe, inputs)
     # Another run over the same inputs is waited for: it does the same work.
     with folders.workshop(folder.parent / f".{folder.name}.partial", wait=True) as partial:
@@ -92,7 +92,10 @@ def _replace(folder: Path, partial: Path) -> None:
 def _read_all(recipe: Recipe, paths: Mapping[str, list[Path]], folder: Path, progress: Progress) -> list[Tally]:
     """Read and render all sources into a folder and return what happened to their records."""
     families = rulebook.families(own_templates(recipe))
-    tallies = [Tally(one, paths[one.name], families[one.task] if one.task else None) for one in recipe.sources]
+    tallies = [
+        Tally(one, paths[one.name], families[one.task] if one.task else None, cut.named(one, recipe))
+        for one in recipe.sources
+    ]
     with open(folder / "rejects.jsonl", "w", encoding="utf-8", newline="\n") as file:
         rejects = Rejects(file)
         raw = pl.concat([read_source(i, tally, rejects, progress) for i, tally in enumerate(tallies)]).sort("base")
@@ -108,13 +111,20 @@ def own_templates(recipe: Recipe) -> Path | None:
 def cached_folder(recipe: Recipe, folder: Path) -> Path | None:
     """Return where the rows of a recipe lie already, or None."""
     paths = {source.name: _files(source, recipe) for source in recipe.sources}
-    inputs = [_input(source, path) for source, found in paths.items() for path in found]
+    inputs = _inputs(recipe, paths)
     found = folder / "ingest" / _key(recipe, inputs)
     return found if (found / FACTS).is_file() else None
 
 
 def _files(source: Source, recipe: Recipe) -> list[Path]:
     return [Path(os.path.normpath(path)) for path in read.expand(source.path, base=recipe.base)]
+
+
+def _inputs(recipe: Recipe, paths: Mapping[str, list[Path]]) -> list[dict[str, Any]]:
+    """Return the files of all sources, and the tables of what is cut out of them."""
+    files = [(source, path) for source, found in paths.items() for path in found]
+    files += [(one.name, recipe.resolve(one.cut.spans)) for one in recipe.sources if one.cut]
+    return [_input(source, path) for source, path in files]
 
 
 def _input(source: str, path: Path) -> dict[str, Any]:
@@ -205,7 +215,8 @@ def _render_slice(
     """
     rows: list[dict[str, Any]] = []
     kept: list[bool] = []
-    shorter = _without_template(part, tallies)
+    templates = {number: tally.template for number, tally in enumerate(tallies) if tally.template is not None}
+    shorter = boilerplate.shortened(part, templates)
     for record, number, data, meta, file, line in part.select(
         "base", "source", "data", "meta", "file", "line"
     ).iter_rows():
@@ -263,20 +274,11 @@ def _conversation(data: str, format: str) -> tuple[str, str, list[render.Rendere
     """Return instruction data as it is: one row, its content the user and assistant turns."""
     messages = orjson.loads(data)
     prompt, response = prompt_and_response(messages)
+    if not prompt.strip():
+        raise ValueError("the prompt is empty after cutting")
     content = "\n".join(turn["content"] for turn in messages if turn["role"] in boilerplate.SPEAKERS)
     one = render.Rendered(template=format, messages=messages, prompt=prompt, response=response, parents=[])
     return "{}", content, [one]
-
-
-def _without_template(part: pl.DataFrame, tallies: Sequence[Tally]) -> dict[str, str]:
-    """Return the contents of the records of a slice that hold template text of their source, without it."""
-    found: dict[str, str] = {}
-    for number, tally in enumerate(tallies):
-        if tally.template is not None:
-            own = part.filter(pl.col("source") == number)
-            contents = boilerplate.contents(own["data"], template=tally.template)
-            found |= {base: content for base, content in zip(own["base"], contents, strict=True) if content is not None}
-    return found
 
 
 def _check_share(recipe: Recipe, tallies: Sequence[Tally], folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import orjson
 import polars as pl
 
-from curate import boilerplate, clean, formats, read, render, rulebook
+from curate import boilerplate, clean, cut, formats, read, render, rulebook
 from curate.errors import INPUT, UserError, suggest
 from curate.recipe import Source
 from curate.schema import canonical, digest, prompt_and_response
@@ -41,6 +41,7 @@ class Tally:
     source: Source
     paths: list[Path]
     family: rulebook.Family | None
+    cuts: cut.Cuts | None = None
     detected: str | None = None
     format: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +117,17 @@ def read_source(number: int, tally: Tally, rejects: Rejects, progress: Progress)
         raw = raw.head(source.limit)
     for changed in raw.get_column("repairs").drop_nulls():
         tally.repairs.update(orjson.loads(changed))
-    return raw
+    return raw if tally.cuts is None else _cut(raw, tally.cuts, tally)
+
+
+def _cut(raw: pl.DataFrame, cuts: cut.Cuts, tally: Tally) -> pl.DataFrame:
+    """Cut recurring spans out of slots and conversations."""
+    counts: dict[str, int] = {}
+    hit = raw["base"].is_in(list(cuts.places)).arg_true()
+    named = zip(raw["base"].gather(hit), raw["data"].gather(hit), strict=True)
+    data = [_json(cut.cut(orjson.loads(data), record, cuts=cuts, counts=counts)) for record, data in named]
+    tally.repairs.update(counts)
+    return raw.with_columns(raw["data"].scatter(hit, pl.Series(data, dtype=pl.String)))
 
 
 def _items(tally: Tally) -> Iterator[tuple[int, read.Record | read.Reject]]:

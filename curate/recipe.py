@@ -25,6 +25,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
+class Cut(_Strict):
+    """Spans that the step `substring` of an earlier run (under another name) found, cut out of a source's records.
+
+    Nothing stands in for them by default, as a placeholder would recur itself; every record is cut by default, as the
+    first one is no better than the others.
+    """
+
+    spans: str = Field(min_length=1)  # its table of matches
+    by: str = ""
+    keep_first: Flag = False
+
+
 class Source(_Strict):
     """One set of files and how its records become rows."""
 
@@ -43,6 +55,7 @@ class Source(_Strict):
     records: str | None = None
     header: Flag | None = None
     clean: tuple[str, ...] = clean.DEFAULT
+    cut: Cut | None = None
     # Whether the contents of instruction data do without the text that many different records share. True unless it is
     # switched off: ordinary data has none (0 words of gsm8k, Alpaca and the seeds of self-instruct), while of a mix
     # made with templates it keeps records apart that share a template alone.
@@ -215,6 +228,7 @@ def _shown(value: Scalar) -> str:
 _MODELS: dict[str, type[BaseModel]] = {
     "": Recipe,
     "sources": Source,
+    "cut": Cut,
     "templates": Templates,
     "stages": Stage,
     "steps": Use,
