@@ -50,6 +50,7 @@ class Tally:
     rejects: int = 0
     causes: Counter[str] = field(default_factory=Counter)
     repairs: Counter[str] = field(default_factory=Counter)
+    cut_missed: int = 0
     rows: int = 0
     template: boilerplate.Boilerplate | None = None
 
@@ -66,6 +67,7 @@ class Tally:
             "rows": self.rows,
             "repairs": dict(sorted(self.repairs.items())),
             "inferred_template": self.template.facts() if self.template else None,
+            **({"cut_missed": self.cut_missed} if self.cuts else {}),
             "templates": {one.id: one.kind for one in self.family.templates} if self.family else {},
         }
 
@@ -126,6 +128,7 @@ def _cut(raw: pl.DataFrame, cuts: cut.Cuts, tally: Tally) -> pl.DataFrame:
     hit = raw["base"].is_in(list(cuts.places)).arg_true()
     named = zip(raw["base"].gather(hit), raw["data"].gather(hit), strict=True)
     data = [_json(cut.cut(orjson.loads(data), record, cuts=cuts, counts=counts)) for record, data in named]
+    tally.cut_missed = counts.pop(cut.MISSED, 0)
     tally.repairs.update(counts)
     return raw.with_columns(raw["data"].scatter(hit, pl.Series(data, dtype=pl.String)))
 

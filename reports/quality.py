@@ -31,6 +31,7 @@ from reports.measures import glossary, measures
 from reports.outputs import output
 from reports.phrasing import phrasing
 from reports.provenance import provenance, timing
+from reports.recurring import recurring
 from reports.repairs import repairs
 from reports.reviews import asking, reviews
 from reports.rules import rules
@@ -47,6 +48,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "funnel": funnel,
     "rules": rules,
     "duplicates": duplicates,
+    "recurring": recurring,
     "labels": labels,
     "composition": composition,
     "lengths": lengths,
