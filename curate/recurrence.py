@@ -1,4 +1,4 @@
-"""Windows of words by their hashes, and which of them recur; `curate.suffixes` then looks at the words themselves."""
+"""Windows of words by their hashes, and which of them recur; `curate.runs` then looks at the words themselves."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from curate.errors import UserError, suggest
 from curate.schema import Measured
 
 if TYPE_CHECKING:
-    from curate.suffixes import Runs  # a module that brings numba
+    from curate.runs import Runs  # a module that brings numba
 
-_Ints = npt.NDArray[np.int64]
+_Ints = npt.NDArray[np.int32]
 # Texts fetched together: with all columns of their rows some hundred megabytes, and few passes over the table of rows.
 _FETCHED = 100_000
 # Characters of a span that its table shows.
@@ -77,7 +77,7 @@ def decide(
 ) -> Measured:
     """Find the maximal spans of words that recur.
 
-    Hashes of windows propose; spans are then found in the words themselves (`curate.suffixes`), so that none is missed
+    Hashes of windows propose; spans are then found in the words themselves (`curate.runs`), so that none is missed
     and none is false. A span is maximal where its places differ in the word before it and in the word behind it: a
     passage in many rows is one, and so is the passage with the question that two of these rows share. What recurs only
     inside of one row (of one record, where contents are compared) does not count. Texts with fewer words share nothing.
@@ -138,58 +138,59 @@ class _Corpus:
         texts: (c,) their texts.
         sizes: (c,) the words of each text.
         words: (n,) a number for each word of the stretches, equal for equal words.
-        ends: (n,) where the stretch of each word ends.
         owners: (n,) the place in `units` of each word.
-        places: (n, 2) start and end of each word in its text.
+        begins: (s,) where each stretch begins in `words`.
+        firsts: (s,) and in its text, in words.
         vocabulary: the words by number.
     """
 
     units: _Ints
-    texts: list[str]
+    texts: pl.Series
     sizes: _Ints
     words: _Ints
-    ends: _Ints
     owners: _Ints
-    places: _Ints
+    begins: _Ints
+    firsts: _Ints
     vocabulary: list[bytes]
 
 
 def _corpus(stretches: dict[int, list[tuple[int, int]]], *, fetch: Callable[[Sequence[int]], pl.Series]) -> _Corpus:
     """Fetch the texts with recurring windows and lay their stretches end to end."""
     units = list(stretches)
+    texts = pl.concat([fetch(units[start : start + _FETCHED]) for start in range(0, len(units), _FETCHED)])
+    flat = np.array([stretch for unit in units for stretch in stretches[unit]], dtype=np.int32)
+    lengths = flat[:, 1] - flat[:, 0]
+    owner = np.repeat(np.arange(len(units)), [len(stretches[unit]) for unit in units])
+    words, sizes = np.empty(int(lengths.sum()), dtype=np.int32), np.empty(len(units), dtype=np.int32)
     numbers: dict[bytes, int] = {}
-    texts: list[str] = []
-    sizes, lengths, owners = [], [], []
-    parts: list[tuple[_Ints, _Ints]] = []
-    for start in range(0, len(units), _FETCHED):
-        texts += fetch(units[start : start + _FETCHED]).to_list()
-    for owner, (unit, value) in enumerate(zip(units, texts, strict=True)):
+    used = 0
+    for place, (unit, value) in enumerate(zip(units, texts, strict=True)):
         found = text.spaced_words(value).split()
-        ids = np.array([numbers.setdefault(word, len(numbers)) for word in found], dtype=np.int64)
-        places = np.array(text.places(value), dtype=np.int64)
-        sizes.append(len(ids))
+        sizes[place] = len(found)
         for first, stop in stretches[unit]:
-            parts.append((ids[first:stop], places[first:stop]))
-            lengths.append(stop - first)
-            owners.append(owner)
+            ids = [numbers.setdefault(word, len(numbers)) for word in found[first:stop]]
+            words[used : used + len(ids)] = ids
+            used += len(ids)
     return _Corpus(
-        units=np.array(units, dtype=np.int64),
+        units=np.array(units, dtype=np.int32),
         texts=texts,
-        sizes=np.array(sizes, dtype=np.int64),
-        words=np.concatenate([ids for ids, _ in parts]),
-        ends=np.repeat(np.cumsum(lengths), lengths).astype(np.int64),
-        owners=np.repeat(owners, lengths).astype(np.int64),
-        places=np.concatenate([places for _, places in parts]),
+        sizes=sizes,
+        words=words,
+        owners=np.repeat(owner, lengths).astype(np.int32),
+        begins=(np.cumsum(lengths) - lengths).astype(np.int32),
+        firsts=flat[:, 0],
         vocabulary=list(numbers),
     )
 
 
 def _recurring(corpus: _Corpus, units: pl.DataFrame, *, least: int, words: int) -> Runs:
     """Return the spans as places in the corpus."""
-    from curate import suffixes  # brings numba
+    from curate import runs  # brings numba
 
-    sources = np.unique(units["source"].gather(corpus.units).to_numpy(), return_inverse=True)[1].astype(np.int64)
-    return suffixes.recurring(corpus.words, corpus.ends, corpus.owners, groups=sources, least=least, length=words)
+    lengths = np.diff(np.append(corpus.begins, len(corpus.words)))
+    ends = np.repeat(corpus.begins + lengths, lengths).astype(np.int32)
+    sources = np.unique(units["source"].gather(corpus.units).to_numpy(), return_inverse=True)[1].astype(np.int32)
+    return runs.recurring(corpus.words, ends, corpus.owners, groups=sources, least=least, length=words)
 
 
 def _signals(corpus: _Corpus, runs: Runs, height: int) -> pl.DataFrame:
@@ -212,29 +213,49 @@ def _signals(corpus: _Corpus, runs: Runs, height: int) -> pl.DataFrame:
 
 def _tables(corpus: _Corpus, runs: Runs, units: pl.DataFrame, *, on: str, words: int) -> dict[str, pl.DataFrame]:
     """Return the table of spans and the table of their places."""
-    names, cores, samples = [], [], []
+    shown = _placed(corpus, runs.first, runs.sizes)
+    placed = _placed(corpus, runs.starts, runs.sizes[runs.number])
+    holder = corpus.owners[runs.first]
+    texts = corpus.texts.gather(holder)
+    samples = [value[low : min(high, low + SAMPLE)] for value, (low, high) in zip(texts, shown.tolist(), strict=True)]
+    names, cores = [], []
     for start, size in zip(runs.first.tolist(), runs.sizes.tolist(), strict=True):
-        low, high = corpus.places[start][0], corpus.places[start + size - 1][1]
-        samples.append(corpus.texts[corpus.owners[start]][low : min(high, low + SAMPLE)])
         core = start + int(np.argmax(runs.having[start : start + size - words + 1]))
         names.append(_named(corpus, start, size))
         cores.append(_named(corpus, core, words))
-    unit, holder = corpus.units[corpus.owners[runs.starts]], corpus.units[corpus.owners[runs.first]]
+    unit = corpus.units[corpus.owners[runs.starts]]
     counts = {"words": runs.sizes, "rows": runs.owners, "sources": runs.groups}
-    spans = {"span": names, **counts, "core": cores, "first": units["id"].gather(holder), "text": samples}
+    first = units["id"].gather(corpus.units[holder])
+    spans = {"span": names, **counts, "core": cores, "first": first, "text": samples}
     matches = {
         "id": units["id"].gather(unit),
         "record": units["record"].gather(unit),
         "column": [on] * len(unit),
-        "start": corpus.places[runs.starts, 0],
-        "end": corpus.places[runs.starts + runs.sizes[runs.number] - 1, 1],
+        "start": placed[:, 0],
+        "end": placed[:, 1],
         "span": pl.Series(names, dtype=pl.String).gather(runs.number),
-        "first": unit == holder[runs.number],
+        "first": unit == corpus.units[holder][runs.number],
     }
     return {
         "spans": pl.DataFrame(spans, schema_overrides=_SPANS).sort("span"),
         "matches": pl.DataFrame(matches, schema_overrides=_MATCHES).sort("id", "start", "end"),
     }
+
+
+def _placed(corpus: _Corpus, starts: _Ints, lengths: _Ints) -> _Ints:
+    """Return where runs of words begin and end in their texts, (m, 2)."""
+    stretch = np.searchsorted(corpus.begins, starts, side="right") - 1
+    first = corpus.firsts[stretch] + starts - corpus.begins[stretch]
+    found = np.empty((len(starts), 2), dtype=np.int32)
+    owners = corpus.owners[starts]
+    order = np.argsort(owners, kind="stable")
+    heads = np.flatnonzero(np.append(True, np.diff(owners[order]) > 0)[: len(order)])
+    texts = corpus.texts.gather(owners[order][heads])
+    for value, some in zip(texts, np.split(order, heads[1:]), strict=True):
+        places = text.places(value)
+        for at, start, stop in zip(some, first[some].tolist(), (first + lengths)[some].tolist(), strict=True):
+            found[at] = places[start][0], places[stop - 1][1]
+    return found
 
 
 def _named(corpus: _Corpus, start: int, size: int) -> str:

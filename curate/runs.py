@@ -1,0 +1,237 @@
+"""Runs of words that recur, read off a suffix array.
+
+Import this module only where it runs: numba takes half a second to load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from curate.suffixes import Ints, jit, shared, suffixes
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs of words that recur.
+
+    Args:
+        first: (k,) where each maximal run first stands.
+        sizes: (k,) its words.
+        owners: (k,) owners that have it.
+        groups: (k,) groups of owners that have it.
+        starts: (m,) places of the outermost runs, ascending.
+        number: (m,) which run stands there, 0 to k - 1.
+        having: (n,) owners that have the `length` words that begin at each place, 0 where too few have.
+    """
+
+    first: Ints
+    sizes: Ints
+    owners: Ints
+    groups: Ints
+    starts: Ints
+    number: Ints
+    having: Ints
+
+
+def recurring(words: Ints, ends: Ints, owners: Ints, *, groups: Ints, least: int, length: int) -> Runs:
+    """Return the maximal runs of words that recur: those that `least` owners have.
+
+    A run is maximal when its occurrences differ in the word before it and in the word behind it; the ends of a stretch
+    differ from everything. At a place it is outermost when there neither word can join it without leaving too few
+    owners. All is read off the suffix array (Manber and Myers 1993) and the beginnings that neighbours in it share
+    (Kasai et al. 2001): the maximal runs are those of its intervals (Abouelhoda et al. 2004) with different words
+    before.
+
+    Args:
+        words: (n,) a number for each word, at least 0, equal for equal words.
+        ends: (n,) where the stretch of each place ends, ascending: no run crosses it.
+        owners: (n,) whose stretch it is, ascending from 0.
+        groups: (number of owners,) the group of each owner, from 0.
+        least: owners of a run, at least 2.
+        length: least words of a run.
+    """
+    order = suffixes(words, ends)
+    common = shared(order, words, ends)
+    sizes, low, high = _maximal(order, common, words, ends, length=length)
+    counted = _different(owners[order], low, high)
+    enough = counted >= least
+    sizes, low, high, counted = sizes[enough], low[enough], high[enough], counted[enough]
+    reach, having = np.empty_like(words), np.empty_like(words)
+    reach[order] = _longest(common, owners[order], least)
+    having[order] = _having(common, owners[order], length)
+    having[reach < length] = 0
+    inner = (ends[1:] == ends[:-1]) & (reach[:-1] == reach[1:] + 1)
+    starts = np.flatnonzero((reach >= length) & ~np.append(False, inner)[: len(words)]).astype(np.int32)
+    number = _numbered(starts, reach[starts], order, common, (low, sizes))
+    different = _different(groups[owners[order]], low, high)
+    return Runs(_least(order, low, high), sizes, counted, different, starts, number, having)
+
+
+def _numbered(starts: Ints, lengths: Ints, order: Ints, common: Ints, runs: tuple[Ints, Ints]) -> Ints:
+    """Return which run begins at each place: a run is told by the beginning of its interval and its length."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    sort = np.argsort(place[starts])
+    begins = np.empty_like(starts)
+    begins[sort] = _begins(common, place[starts][sort], lengths[sort])
+    low, sizes = runs
+    keys = low.astype(np.int64) << 32 | sizes
+    by_key = np.argsort(keys)
+    return by_key[np.searchsorted(keys[by_key], begins.astype(np.int64) << 32 | lengths)].astype(np.int32)
+
+
+def _maximal(order: Ints, common: Ints, words: Ints, ends: Ints, *, length: int) -> tuple[Ints, Ints, Ints]:
+    """Return words, first and last place in the order of each maximal run of `length` words or more; by the last."""
+    sizes, low, high = _intervals(common, length)
+    # The ends of a stretch differ from each other and from every word.
+    before = -1 - np.arange(len(words), dtype=np.int32)
+    np.copyto(before[1:], words[:-1], where=ends[1:] == ends[:-1])
+    before = before[order]
+    changes = np.cumsum(np.append(False, before[1:] != before[:-1])[: len(words)], dtype=np.int32)
+    differ = changes[low] < changes[high]
+    return sizes[differ], low[differ], high[differ]
+
+
+def _least(values: Ints, low: Ints, high: Ints) -> Ints:
+    """Return the least of values[low:high + 1] for each pair: two overlapping blocks of a power of two cover it."""
+    found = np.empty(len(low), dtype=np.int32)
+    level = np.frexp(high - low + 1.0)[1] - 1
+    block = values
+    for power in range(int(level.max(initial=-1)) + 1):
+        if power:
+            half = 1 << (power - 1)
+            block = np.minimum(block[:-half], block[half:])
+        here = level == power
+        found[here] = np.minimum(block[low[here]], block[high[here] + 1 - (1 << power)])
+    return found
+
+
+@jit
+def _longest(common: Ints, owners: Ints, least: int) -> Ints:
+    """Return for each suffix the longest beginning that `least` owners have, (n,).
+
+    For each suffix as the last of an interval, the shortest such interval with enough owners shares most; those before
+    it share that as far as they share with their neighbours.
+    """
+    total = len(common)
+    found = np.zeros(total, np.int32)
+    held = np.zeros(owners.max() + 1 if total else 0, np.int32)
+    # Places in the interval whose `common` is less than that of all behind: the first one is the least.
+    rising, head, tail = np.empty(total, np.int32), 0, 0
+    left, different = 0, 0
+    for right in range(total):
+        while tail > head and common[rising[tail - 1]] >= common[right]:
+            tail -= 1
+        rising[tail] = right
+        tail += 1
+        different += held[owners[right]] == 0
+        held[owners[right]] += 1
+        while different - (held[owners[left]] == 1) >= least:
+            held[owners[left]] -= 1
+            different -= held[owners[left]] == 0
+            left += 1
+        # The interval shares what its places but the first share with the one before them.
+        while head < tail and rising[head] <= left:
+            head += 1
+        if different >= least:  # of two owners at least, so that the interval has a second place
+            found[right] = common[rising[head]]
+    for at in range(total - 2, -1, -1):
+        found[at] = max(found[at], min(found[at + 1], common[at + 1]))
+    return found
+
+
+@jit
+def _begins(common: Ints, at: Ints, lengths: Ints) -> Ints:
+    """Return the first place of the suffixes up to `at` that all begin with the same `lengths` words; `at` ascends."""
+    found = np.empty(len(at), np.int32)
+    # Places whose `common` is less than that of all behind: what lies before the last one below a length is cut off.
+    rising, used, done = np.empty(len(common) + 1, np.int32), 0, 0
+    for query in range(len(at)):
+        while done <= at[query]:
+            while used and common[rising[used - 1]] >= common[done]:
+                used -= 1
+            rising[used] = done
+            used += 1
+            done += 1
+        low, high = 0, used
+        while low < high:
+            middle = (low + high) // 2
+            if common[rising[middle]] < lengths[query]:
+                low = middle + 1
+            else:
+                high = middle
+        found[query] = rising[low - 1] if low else 0
+    return found
+
+
+@jit
+def _having(common: Ints, owners: Ints, length: int) -> Ints:
+    """Return for each suffix how many owners have its first `length` words, (n,)."""
+    total = len(common)
+    found, last = np.zeros(total, np.int32), np.full(owners.max() + 1 if total else 0, -1, np.int32)
+    begin = 0
+    for at in range(total + 1):
+        if at == total or common[at] < length:
+            found[begin:at] = found[at - 1] if at else 0
+            begin = at
+        if at < total:
+            found[at] = (found[at - 1] if at > begin else 0) + (last[owners[at]] < begin)
+            last[owners[at]] = at
+    return found
+
+
+@jit
+def _intervals(common: Ints, length: int) -> tuple[Ints, Ints, Ints]:
+    """Return words, first and last place of each interval of suffixes that share more than those around it."""
+    total = len(common)
+    sizes, low, high = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
+    # The open intervals, each inside of the one below it.
+    depth, begin, top = np.zeros(total + 1, np.int32), np.zeros(total + 1, np.int32), 0
+    used = 0
+    for at in range(1, total + 1):
+        here = common[at] if at < total else 0
+        left = at - 1
+        while here < depth[top]:
+            left = begin[top]
+            if depth[top] >= length:
+                sizes[used], low[used], high[used] = depth[top], left, at - 1
+                used += 1
+            top -= 1
+        if here > depth[top]:
+            top += 1
+            depth[top], begin[top] = here, left
+    return sizes[:used], low[:used], high[:used]
+
+
+@jit
+def _different(labels: Ints, low: Ints, high: Ints) -> Ints:
+    """Return how many different labels stand in labels[low:high + 1] for each pair; `high` ascends.
+
+    A Fenwick tree (1994) holds a 1 where each label was last seen: those from `low` on are the different ones.
+    """
+    found, tree = np.zeros(len(low), np.int32), np.zeros(len(labels) + 1, np.int32)
+    last = np.full(labels.max() + 1 if len(labels) else 0, -1, np.int32)
+    done = 0
+    for query in range(len(low)):
+        while done <= high[query]:
+            at = last[labels[done]] + 1
+            while 0 < at <= len(labels):
+                tree[at] -= 1
+                at += at & -at
+            at = done + 1
+            while at <= len(labels):
+                tree[at] += 1
+                at += at & -at
+            last[labels[done]] = done
+            done += 1
+        at = high[query] + 1
+        while at > 0:
+            found[query] += tree[at]
+            at -= at & -at
+        at = low[query]
+        while at > 0:
+            found[query] -= tree[at]
+            at -= at & -at
+    return found
