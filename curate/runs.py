@@ -6,8 +6,10 @@ Import this module only where it runs: numba takes half a second to load.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.suffixes import Ints, jit, shared, suffixes
 
@@ -38,11 +40,11 @@ class Runs:
 def recurring(words: Ints, ends: Ints, owners: Ints, *, groups: Ints, least: int, length: int) -> Runs:
     """Return the maximal runs of words that recur: those that `least` owners have.
 
-    A run is maximal when its occurrences differ in the word before it and in the word behind it; the ends of a stretch
-    differ from everything. At a place it is outermost when there neither word can join it without leaving too few
-    owners. All is read off the suffix array (Manber and Myers 1993) and the beginnings that neighbours in it share
-    (Kasai et al. 2001): the maximal runs are those of its intervals (Abouelhoda et al. 2004) with different words
-    before.
+    At a place a run is outermost when there neither word beside it can join it without leaving too few owners. A run is
+    maximal when it is outermost somewhere, or when its occurrences differ in the word before them (the ends of a
+    stretch differ from everything) and every word behind loses an owner: so a word a thousand times over is one run
+    and not a thousand. All is read off the suffix array (Manber and Myers 1993), the beginnings that neighbours in it
+    share (Kasai et al. 2001), and its intervals of equal beginnings (Abouelhoda et al. 2004).
 
     Args:
         words: (n,) a number for each word, at least 0, equal for equal words.
@@ -54,17 +56,19 @@ def recurring(words: Ints, ends: Ints, owners: Ints, *, groups: Ints, least: int
     """
     order = suffixes(words, ends)
     common = shared(order, words, ends)
-    sizes, low, high = _maximal(order, common, words, ends, length=length)
-    counted = _different(owners[order], low, high)
-    enough = counted >= least
-    sizes, low, high, counted = sizes[enough], low[enough], high[enough], counted[enough]
     reach, having = np.empty_like(words), np.empty_like(words)
     reach[order] = _longest(common, owners[order], least)
     having[order] = _having(common, owners[order], length)
     having[reach < length] = 0
     inner = (ends[1:] == ends[:-1]) & (reach[:-1] == reach[1:] + 1)
     starts = np.flatnonzero((reach >= length) & ~np.append(False, inner)[: len(words)]).astype(np.int32)
+    sizes, low, high = _intervals(common, length)
+    counted = _different(owners[order], low, high)
     number = _numbered(starts, reach[starts], order, common, (low, sizes))
+    told = (counted >= least) & _vary(order, words, ends, (low, high)) & ~_outdone(low, counted)
+    told[number] = True
+    number = (np.cumsum(told, dtype=np.int32) - 1)[number]
+    sizes, low, high, counted = sizes[told], low[told], high[told], counted[told]
     different = _different(groups[owners[order]], low, high)
     return Runs(_least(order, low, high), sizes, counted, different, starts, number, having)
 
@@ -82,16 +86,15 @@ def _numbered(starts: Ints, lengths: Ints, order: Ints, common: Ints, runs: tupl
     return by_key[np.searchsorted(keys[by_key], begins.astype(np.int64) << 32 | lengths)].astype(np.int32)
 
 
-def _maximal(order: Ints, common: Ints, words: Ints, ends: Ints, *, length: int) -> tuple[Ints, Ints, Ints]:
-    """Return words, first and last place in the order of each maximal run of `length` words or more; by the last."""
-    sizes, low, high = _intervals(common, length)
+def _vary(order: Ints, words: Ints, ends: Ints, intervals: tuple[Ints, Ints]) -> npt.NDArray[np.bool_]:
+    """Tell in which intervals the word before is not the same throughout, (k,)."""
     # The ends of a stretch differ from each other and from every word.
     before = -1 - np.arange(len(words), dtype=np.int32)
     np.copyto(before[1:], words[:-1], where=ends[1:] == ends[:-1])
     before = before[order]
     changes = np.cumsum(np.append(False, before[1:] != before[:-1])[: len(words)], dtype=np.int32)
-    differ = changes[low] < changes[high]
-    return sizes[differ], low[differ], high[differ]
+    low, high = intervals
+    return np.asarray(changes[low] < changes[high])
 
 
 def _least(values: Ints, low: Ints, high: Ints) -> Ints:
@@ -203,6 +206,20 @@ def _intervals(common: Ints, length: int) -> tuple[Ints, Ints, Ints]:
             top += 1
             depth[top], begin[top] = here, left
     return sizes[:used], low[:used], high[:used]
+
+
+@jit
+def _outdone(low: Ints, counted: Ints) -> Any:
+    """Tell which intervals hold a longer one of as many owners, (k,) bool; each comes behind those inside of it."""
+    found = np.zeros(len(low), np.bool_)
+    waiting, used = np.empty(len(low), np.int32), 0
+    for at in range(len(low)):
+        while used and low[waiting[used - 1]] >= low[at]:
+            used -= 1
+            found[at] |= counted[waiting[used]] == counted[at]
+        waiting[used] = at
+        used += 1
+    return found
 
 
 @jit

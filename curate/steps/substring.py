@@ -77,16 +77,18 @@ def decide(
 ) -> Measured:
     """Find the maximal spans of words that recur.
 
-    Hashes of windows propose; spans are then found in the words themselves (`curate.runs`), so that none is missed
-    and none is false. A span is maximal where its places differ in the word before it and in the word behind it: a
-    passage in many rows is one, and so is the passage with the question that two of these rows share. What recurs only
-    inside of one row (of one record, where contents are compared) does not count. Texts with fewer words share nothing.
+    Hashes of windows propose; spans are then found in the words themselves (`curate.runs`), so that none is missed and
+    none is false. A span is maximal where no word beside it joins it at all its places: a passage in many rows is one,
+    and so is the passage with the question that two of these rows share. What recurs only inside of one row (of one
+    record, where contents are compared) does not count. Texts with fewer words share nothing. A second run cuts the
+    spans out where its source has `cut = { spans = "RUN/tables/substring.matches.parquet" }`, with `by` for what stands
+    in for them, and `keep_first = true` to leave each in its first record.
 
     Args:
         state: what `state` returned for all living rows, with id, record and source, sorted by id.
         texts: gives whole rows by id.
-        on: as for the state.
-        words: as for the state.
+        on: the text looked at, as for the state; "content" compares records.
+        words: least words of a span, as for the state.
         rows: rows (records) that must have a span. 2, since what recurs at all is to be seen; ask for more to leave
             out pairs of copies, which the duplicate steps find too.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -63,19 +64,22 @@ def test_spans_are_those_that_trying_every_run_of_words_finds(contents: list[str
     texts = [text.words(content) for content in contents]
     rows_of = {run: len({number for number, _ in places}) for run, places in everywhere(texts, words=words).items()}
     recurring = {run: places for run, places in everywhere(texts, words=words).items() if rows_of[run] >= least}
-    maximal = {
-        run: places
-        for run, places in recurring.items()
-        if len({beside(texts, place, -1) for place in places}) > 1
-        and len({beside(texts, place, len(run)) for place in places}) > 1
-    }
-    outermost = sorted(
-        (number, start, recurrence.name(word.encode() for word in run))
+    outermost = [
+        (number, start, run)
         for run, places in recurring.items()
         for number, start in places
         if not (start and (texts[number][start - 1], *run) in recurring)
         and (*run, *texts[number][start + len(run) : start + len(run) + 1]) not in set(recurring) - {run}
-    )
+    ]
+    maximal = {
+        run: places
+        for run, places in recurring.items()
+        if run in {run for _, _, run in outermost}
+        or (
+            len({beside(texts, place, -1) for place in places}) > 1
+            and all(rows_of.get((*run, word), 0) < rows_of[run] for word in {*chain(*texts)})
+        )
+    }
     found = decided(frame(contents), words=words, least=least)
 
     listed = found.tables["spans"].select("span", "words", "rows", "sources", "first").rows()
@@ -86,7 +90,10 @@ def test_spans_are_those_that_trying_every_run_of_words_finds(contents: list[str
     )  # fmt: skip
     placed = [text.places(content) for content in contents]
     matched = found.tables["matches"].select("id", "start", "span").rows()
-    assert matched == sorted((f"{number:032x}", placed[number][start][0], name) for number, start, name in outermost)
+    assert matched == sorted(
+        (f"{number:032x}", placed[number][start][0], recurrence.name(word.encode() for word in run))
+        for number, start, run in outermost
+    )
     covered = [
         {
             start + step
@@ -191,6 +198,12 @@ def test_a_sample_of_a_long_span_is_cut() -> None:
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
         decided(frame(["a b c"]), **{"words": 2, **arguments})
+
+
+def test_a_word_many_times_over_is_one_span() -> None:
+    found = decided(frame(["a " * 3000, "a " * 2000 + "b", "c"]), words=50)
+    assert found.tables["spans"].select("words", "rows").rows() == [(2000, 2)]
+    assert found.signals["shared_share"].to_list() == [1.0, 2000 / 2001, 0.0]
 
 
 def test_texts_that_are_beginnings_of_each_other_give_a_span_each() -> None:
