@@ -62,14 +62,13 @@ def recurring(words: Ints, ends: Ints, owners: Ints, *, groups: Ints, least: int
     having[reach < length] = 0
     inner = (ends[1:] == ends[:-1]) & (reach[:-1] == reach[1:] + 1)
     starts = np.flatnonzero((reach >= length) & ~np.append(False, inner)[: len(words)]).astype(np.int32)
-    sizes, low, high = _intervals(common, length)
-    counted = _different(owners[order], low, high)
+    sizes, low, high, counted = _intervals(common, owners[order], length)
     number = _numbered(starts, reach[starts], order, common, (low, sizes))
     told = (counted >= least) & _vary(order, words, ends, (low, high)) & ~_outdone(low, counted)
     told[number] = True
     number = (np.cumsum(told, dtype=np.int32) - 1)[number]
     sizes, low, high, counted = sizes[told], low[told], high[told], counted[told]
-    different = _different(groups[owners[order]], low, high)
+    different = _intervals(common, groups[owners[order]], length)[3][told]
     return Runs(_least(order, low, high), sizes, counted, different, starts, number, having)
 
 
@@ -186,26 +185,39 @@ def _having(common: Ints, owners: Ints, length: int) -> Ints:
 
 
 @jit
-def _intervals(common: Ints, length: int) -> tuple[Ints, Ints, Ints]:
-    """Return words, first and last place of each interval of suffixes that share more than those around it."""
+def _intervals(common: Ints, labels: Ints, length: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return the intervals of suffixes that share more words than with those around them, inner ones before outer ones.
+
+    Of each its words (at least `length`), its first and last place, and how many different labels stand in it: as many
+    as places, less one for each place whose label was seen before inside of it (Hui 1992).
+    """
     total = len(common)
     sizes, low, high = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
+    counted, used = np.empty(total, np.int32), 0
     # The open intervals, each inside of the one below it.
-    depth, begin, top = np.zeros(total + 1, np.int32), np.zeros(total + 1, np.int32), 0
-    used = 0
-    for at in range(1, total + 1):
+    depth, begin, again = np.zeros(total + 1, np.int32), np.zeros(total + 1, np.int32), np.zeros(total + 1, np.int32)
+    top = 0
+    last = np.full(labels.max() + 1 if total else 0, -1, np.int32)
+    for at in range(total + 1):
         here = common[at] if at < total else 0
-        left = at - 1
+        left, carried = max(at - 1, 0), 0
         while here < depth[top]:
-            left = begin[top]
+            left, carried = begin[top], carried + again[top]
             if depth[top] >= length:
-                sizes[used], low[used], high[used] = depth[top], left, at - 1
+                sizes[used], low[used], high[used], counted[used] = depth[top], left, at - 1, at - left - carried
                 used += 1
             top -= 1
         if here > depth[top]:
             top += 1
-            depth[top], begin[top] = here, left
-    return sizes[:used], low[:used], high[:used]
+            depth[top], begin[top], again[top] = here, left, 0
+        again[top] += carried
+        if at < total:
+            if last[labels[at]] >= 0:
+                # The innermost open interval that the label was seen in: begins ascend.
+                inside = np.searchsorted(begin[: top + 1], last[labels[at]], side="right") - 1
+                again[inside] += 1
+            last[labels[at]] = at
+    return sizes[:used], low[:used], high[:used], counted[:used]
 
 
 @jit
@@ -219,36 +231,4 @@ def _outdone(low: Ints, counted: Ints) -> Any:
             found[at] |= counted[waiting[used]] == counted[at]
         waiting[used] = at
         used += 1
-    return found
-
-
-@jit
-def _different(labels: Ints, low: Ints, high: Ints) -> Ints:
-    """Return how many different labels stand in labels[low:high + 1] for each pair; `high` ascends.
-
-    A Fenwick tree (1994) holds a 1 where each label was last seen: those from `low` on are the different ones.
-    """
-    found, tree = np.zeros(len(low), np.int32), np.zeros(len(labels) + 1, np.int32)
-    last = np.full(labels.max() + 1 if len(labels) else 0, -1, np.int32)
-    done = 0
-    for query in range(len(low)):
-        while done <= high[query]:
-            at = last[labels[done]] + 1
-            while 0 < at <= len(labels):
-                tree[at] -= 1
-                at += at & -at
-            at = done + 1
-            while at <= len(labels):
-                tree[at] += 1
-                at += at & -at
-            last[labels[done]] = done
-            done += 1
-        at = high[query] + 1
-        while at > 0:
-            found[query] += tree[at]
-            at -= at & -at
-        at = low[query]
-        while at > 0:
-            found[query] -= tree[at]
-            at -= at & -at
     return found

@@ -248,16 +248,18 @@ def _placed(corpus: _Corpus, starts: _Ints, lengths: _Ints) -> _Ints:
     """Return where runs of words begin and end in their texts, (m, 2)."""
     stretch = np.searchsorted(corpus.begins, starts, side="right") - 1
     first = corpus.firsts[stretch] + starts - corpus.begins[stretch]
-    found = np.empty((len(starts), 2), dtype=np.int32)
+    stops = first + lengths
     owners = corpus.owners[starts]
     order = np.argsort(owners, kind="stable")
     heads = np.flatnonzero(np.append(True, np.diff(owners[order]) > 0)[: len(order)])
-    texts = corpus.texts.gather(owners[order][heads])
-    for value, some in zip(texts, np.split(order, heads[1:]), strict=True):
+    found: list[tuple[int, int]] = []
+    for value, some in zip(corpus.texts.gather(owners[order][heads]), np.split(order, heads[1:]), strict=True):
         places = text.places(value)
-        for at, start, stop in zip(some, first[some].tolist(), (first + lengths)[some].tolist(), strict=True):
-            found[at] = places[start][0], places[stop - 1][1]
-    return found
+        edges = zip(first[some].tolist(), stops[some].tolist(), strict=True)
+        found += [(places[start][0], places[stop - 1][1]) for start, stop in edges]
+    placed = np.empty((len(starts), 2), dtype=np.int32)
+    placed[order] = np.array(found, dtype=np.int32).reshape(-1, 2)
+    return placed
 
 
 def _named(corpus: _Corpus, start: int, size: int) -> str:
