@@ -122,7 +122,7 @@ def test_words_of_any_script_are_found_where_they_stand() -> None:
         f"Přečtěte si prosím následující odstavec： ﬁrma{n} à Łódź, №{n}… Díky moc za odpověď！" for n in range(120)
     ]
     contents, _ = found(*(chat(prompt, "ano") for prompt in prompts))
-    assert contents[5] == "firma5 à Łódź, No5\nano"
+    assert contents[5] == "ﬁrma5 à Łódź, №5\nano"
 
 
 WORD = st.sampled_from(["given", "the", "following", "text", "answer", "İstanbul", "½", "…", "\n", "水", "x1", "x2"])
