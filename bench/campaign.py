@@ -129,7 +129,7 @@ def checked(columns: list[Sets], threshold: float, order: np.ndarray, permutatio
         }
         spoken = set(grouped.walked.tolist())
         assert named == {pair for pair in near if set(pair) <= set(spoken)}
-        again = joins.covered(len(grouped.walked), (pairs.later, pairs.earlier, pairs.similarity), threshold)
+        again = joins.covered(len(grouped.walked), (pairs.later, pairs.earlier, pairs.similarity))
         assert (np.where(again[0] < 0, np.arange(len(again[0])), again[0]) == walked.keeper).all()
 
     sketch = banded.Sketch(lambda: iter([given]), np.arange(size), len(columns), permutations, BANDS)

@@ -22,19 +22,13 @@ KINDS += ("both", "both", "both", "order", "cut", "cut", "cut", "cut")
 RATES = (0.01, 0.03, 0.05, 0.1, 0.2)
 
 
-def make(path: Path, rows: int, *, characters: int | None = None) -> None:
-    """Write a Parquet file of `rows` texts in the column `text`, real ones and edits of them, shuffled.
-
-    Args:
-        path: where to.
-        rows: how many; the first are always those of a smaller corpus of the same kind.
-        characters: cut the real texts so short.
-    """
+def make(path: Path, rows: int) -> None:
+    """Write a Parquet file of `rows` texts in the column `text`, real ones and edits of them, shuffled."""
     if not MIX.is_file():
         raise SystemExit(f"the benchmark needs {MIX}")
     with gzip.open(MIX, "rb") as file:
         records = [orjson.loads(line) for line in file]
-    real = [f"{record['prompt']}\n{record['completion']}"[:characters] for record in records]
+    real = [f"{record['prompt']}\n{record['completion']}" for record in records]
     drawn = random.Random(SEED)
     vocabulary = sorted({word for text in real[:2000] for word in text.split()})
     texts = real + [edited(drawn.choice(real), drawn, vocabulary) for _ in range(rows - len(real))]

@@ -55,7 +55,7 @@ def measured(folder: Path, rows: int, given: argparse.Namespace) -> list[dict[st
         corpus.make(path, max(given.rows))
     texts = pl.read_parquet(path, n_rows=rows)["text"]
     size = int(texts.str.len_bytes().sum())
-    known = truth.of(path, rows, least=LEAST).filter(pl.col("similarity") >= given.threshold)
+    known = truth.of(path, rows, least=min(LEAST, given.threshold)).filter(pl.col("similarity") >= given.threshold)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in given.methods}
     for _ in range(given.rounds):
         for name in given.methods:

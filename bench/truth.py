@@ -1,19 +1,20 @@
 r"""All pairs of rows that reach a Jaccard similarity, by other means than ours: strings, sets, and scipy.
 
-Shingles are five words of `re.findall(r"\w+", text.lower())`, as strings in a dictionary. Candidates share one of the
-rarest shingles of each row; the size of each intersection is counted by a sparse product.
+Shingles are five words of `curate.text.words` (Unicode `\w+` after NFKC and casefold), as strings in a dictionary.
+Candidates share one of the rarest shingles of each row; intersections are counted by a sparse product.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-WORD = re.compile(r"\w+")
+import curate.text
+
+WORDS = curate.text.words
 BATCH = 100_000
 
 
@@ -22,7 +23,7 @@ def pairs(texts: list[str], *, least: float, width: int = 5) -> pl.DataFrame:
     numbers: dict[str, int] = {}
     rows, sizes = [], []
     for text in texts:
-        words = WORD.findall(text.lower())
+        words = WORDS(text)
         found = {" ".join(words[at : at + width]) for at in range(max(1, len(words) - width + 1))} if words else set()
         rows += [numbers.setdefault(shingle, len(numbers)) for shingle in found]
         sizes.append(len(found))
@@ -46,11 +47,7 @@ def pairs(texts: list[str], *, least: float, width: int = 5) -> pl.DataFrame:
             both = np.asarray(matrix[first].multiply(matrix[second]).sum(axis=1)).ravel()
             share = both / (counts[first] + counts[second] - both)
             parts.append(pl.DataFrame({"first": first, "second": second, "similarity": share}).filter(share >= least))
-    return (
-        pl.concat(parts)
-        if parts
-        else pl.DataFrame(schema={"first": pl.Int64, "second": pl.Int64, "similarity": pl.Float64})
-    )
+    return pl.concat(parts)
 
 
 def score(kept: np.ndarray, truth: pl.DataFrame, rows: int) -> dict[str, float]:
@@ -77,7 +74,7 @@ def score(kept: np.ndarray, truth: pl.DataFrame, rows: int) -> dict[str, float]:
 
 def of(corpus: Path, rows: int, *, least: float) -> pl.DataFrame:
     """Return the pairs of the first rows of a corpus, from a file beside it or computed and kept there."""
-    path = corpus.with_suffix(f".{rows}.truth.parquet")
+    path = corpus.with_suffix(f".{rows}.{least:g}.truth.parquet")
     if not path.is_file():
         pairs(pl.read_parquet(corpus, n_rows=rows)["text"].to_list(), least=least).write_parquet(path)
     return pl.read_parquet(path)

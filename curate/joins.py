@@ -25,6 +25,8 @@ Index = tuple[I32, I32]
 Pairs = tuple[I32, I32, F64]
 # A unit's most similar keeper so far (-1 for none) and the similarity, (m,) each.
 Best = tuple[I32, F64]
+# The same and by whom each unit was seen last, -1 for nobody: (m,) each, the last one for each thread.
+State = tuple[I32, F64, I32]
 
 _U = np.uint64
 # The low bits of an element choose its bucket; these tell it from the others there.
@@ -120,9 +122,9 @@ def _select(keys: U64, count: int, wanted: int) -> None:
 
 @jit
 def probed(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, best: Best
+    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, state: State
 ) -> None:
-    """Find the most similar keeper of each unit of a part among those indexed, ties the first one; improves `best`.
+    """Find the most similar keeper of each unit of a part among those indexed, ties the first one; improves `state`.
 
     Args:
         sets: of all units.
@@ -130,16 +132,16 @@ def probed(
         index: of the keepers so far.
         part: first and one past the last unit, and the first posting that counts.
         threshold: least similarity, above 0.
-        best: of all units.
+        state: of all units.
     """
-    seen, table = np.full(len(best[0]), -1, np.int32), table_for(sets, part[0], part[1])
+    table = table_for(sets, part[0], part[1])
     for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (best[0], best[1], seen, table))
+        _probe(sets, elements, index, (unit, part[2]), threshold, (state[0], state[1], state[2], table))
 
 
 @jit
 def settled(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int, int], threshold: float, best: Best
+    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int, int], threshold: float, state: State
 ) -> int:
     """Walk a part: whoever resembles no keeper becomes one and is indexed; return how many postings there are then.
 
@@ -147,19 +149,19 @@ def settled(
         sets: of all units.
         elements: of all units.
         index: of the keepers so far; those of the part are added.
-        part: first and one past the last unit, the first posting that counts (what lies before is in `best` already),
+        part: first and one past the last unit, the first posting that counts (what lies before is in `state` already),
             and how many postings there are.
         threshold: least similarity, above 0.
-        best: of all units.
+        state: of all units.
     """
     heads, postings = index
     ends, wanted = elements
     mask = _U(len(heads) - 1)
-    seen, table = np.full(len(best[0]), -1, np.int32), table_for(sets, part[0], part[1])
+    table = table_for(sets, part[0], part[1])
     used = part[3]
     for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (best[0], best[1], seen, table))
-        if best[0][unit] >= 0:
+        _probe(sets, elements, index, (unit, part[2]), threshold, (state[0], state[1], state[2], table))
+        if state[0][unit] >= 0:
             continue
         for place in range(ends[unit], ends[unit + 1]):
             bucket = wanted[place] & mask
@@ -222,23 +224,24 @@ def chained(elements: Elements, mask: Any) -> I32:
 
 @jit
 def paired(
-    sets: Sets, ends: I64, postings: I32, part: tuple[int, int], threshold: float, out: Pairs
+    sets: Sets, elements: tuple[I64, I32], part: tuple[int, int], threshold: float, out: Pairs, seen: I32
 ) -> tuple[int, int]:
     """Compare some units with all before them that share an element, and write every pair at the threshold or above.
 
     Args:
         sets: of all units.
-        ends: where the elements of each unit end, with a 0 before.
-        postings: what `chained` returned for them.
+        elements: where those of each unit end, with a 0 before, and what `chained` returned for them.
         part: first and one past the last unit to compare.
         threshold: least similarity, above 0.
         out: room for the later and the earlier unit of each pair and their similarity.
+        seen: by whom each unit was seen last, (m,), -1 for nobody.
 
     Returns:
         The first unit that was not compared for want of room, and how many pairs were written.
     """
     later, earlier, similar = out
-    seen, table = np.full(len(ends) - 1, -1, np.int32), table_for(sets, part[0], part[1])
+    ends, postings = elements
+    table = table_for(sets, part[0], part[1])
     used = 0
     for unit in range(part[0], part[1]):
         opened, marked = used, False
@@ -255,6 +258,7 @@ def paired(
                         share = similarity(sets, unit, other, threshold, table)
                         if share > 0:
                             if used == len(later):
+                                seen[:] = -1  # the unit is compared again
                                 return unit, opened
                             later[used], earlier[used], similar[used] = unit, other, share
                             used += 1
@@ -265,13 +269,12 @@ def paired(
 
 
 @jit
-def covered(size: int, pairs: Pairs, threshold: float) -> Best:
+def covered(size: int, pairs: Pairs) -> Best:
     """Walk once and keep what no keeper so far resembles; the rest joins the most similar keeper, ties the first one.
 
     Args:
         size: how many units there are.
         pairs: all at the threshold or above, ascending by the later unit.
-        threshold: pairs below it do not count.
 
     Returns:
         The keeper of each unit, -1 for one that stays, and the similarity to it.
@@ -281,6 +284,6 @@ def covered(size: int, pairs: Pairs, threshold: float) -> Best:
     for place in range(len(later)):
         unit, other, share = later[place], earlier[place], similar[place]
         closer = share > best[unit] or (share == best[unit] and other < keeper[unit])
-        if share >= threshold and keeper[other] < 0 and closer:
+        if keeper[other] < 0 and closer:
             keeper[unit], best[unit] = other, share
     return keeper, best

@@ -26,7 +26,7 @@ BASE = _U(0x9E3779B97F4A7C15)
 # The finaliser of MurmurHash3 (fmix64), a bijection in which every input bit moves every output bit.
 _FIRST, _SECOND, _SHIFT = _U(0xFF51AFD7ED558CCD), _U(0xC4CEB9FE1A85EC53), _U(33)
 _ONE, _BYTE = _U(1), _U(8)
-# Marks a character whose surroundings change what it becomes, see `curate.shingles`.
+# Marks a character whose surroundings change what it becomes, see `curate.wordsets`.
 ENTANGLED = -1
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -116,19 +116,30 @@ def folded(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], out: U8) 
 
 
 @jit
+def most(texts: tuple[U8, I64, U8, I64, I64]) -> int:
+    """Return how many shingles some texts (see `shingled`) can have at the most: a word and a blank are two bytes."""
+    _, edges, _, firsts, lasts = texts
+    total = 0
+    for row in range(len(firsts)):
+        size = lasts[row] - firsts[row] if firsts[row] >= 0 else edges[row + 1] - edges[row]
+        total += (size + 1) // 2
+    return total
+
+
+@jit
 def shingled(texts: tuple[U8, I64, U8, I64, I64], plain: U8, width: int, out: U64) -> tuple[I64, U32]:
     """Write the distinct shingle hashes of each text to `out`, in the order in which they first occur.
 
-    A word is a run of bytes that `plain` does not map to 0, hashed as mapped, eight bytes at a time: words of up to
-    eight bytes never share a hash. A shingle's words are weighed by powers of `BASE` by their place, and their number
-    counts; two different shingles share a hash with probability 2**-64. No hash is 0.
+    A word is a run of bytes that `plain` does not map to 0, hashed as mapped, eight bytes at a time. A shingle's words
+    are weighed by powers of `BASE` by their place, and their number counts; two different shingles share a hash with
+    probability 2**-64. No hash is 0. A text with fewer words than `width` is one shingle of all its words.
 
     Args:
         texts: bytes of all texts and where they end, with a 0 before; folded bytes, where each text begins there (-1
             for one that is not folded) and ends.
         plain: (256,) what each byte counts as.
         width: words in a shingle, at least 1.
-        out: room for one hash per two bytes, and one per text.
+        out: room for as many as `most` says.
 
     Returns:
         Where the hashes of each text end, (n,) int64, and how many words it has, (n,) uint32.

@@ -24,7 +24,7 @@ STATE = ("id", "record", "source", "task", "template", "lang")
 CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "joins", "sketches", "similar",
     "banded", "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
-    "recurrence", "runs", "suffixes",
+    "recurrence", "runs", "suffixes", "threads",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Cut(_Strict):
     """Spans that the step `substring` of an earlier run (under another name) found, cut out of a source's records.
 
     Nothing stands in for them by default, as a placeholder would recur itself; every record is cut by default, as the
-    first one is no better than the others.
+    first one is no better than the others. Places are those of whole contents: without `infer_template` in both runs.
     """
 
     spans: str = Field(min_length=1)  # its table of matches

@@ -5,19 +5,20 @@ A unit is a record or a row with one set of hashes per compared column. Units wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate import stars
+from curate.errors import UserError
 from curate.shingles import Ragged
 from curate.stars import Indices, Shares
+from curate.threads import spread, threads
 
 # Units compared with the keepers before them at once: few, so that a keeper is soon known to all, but enough for the
 # threads to have more to do than to wait.
@@ -128,36 +129,6 @@ def led(prints: npt.NDArray[np.uint64], worded: npt.NDArray[np.bool_], order: In
     return Groups(walked, np.where(worded, number[leader], -1))
 
 
-@contextmanager
-def threads(workers: int) -> Iterator[Executor | None]:
-    """Give threads for compiled work, none for one worker."""
-    if workers < 2:
-        yield None
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        yield pool
-
-
-def spread(
-    work: Callable[[int, int], Any], counts: Indices, *, pool: Executor | None, workers: int
-) -> list[tuple[int, int, Any]]:
-    """Do work on all units, a part of equal weight for each worker; return first, end and result of each part.
-
-    Args:
-        work: given the first and one past the last unit.
-        counts: (g,) the weight of each unit.
-        pool: threads, none for one worker.
-        workers: how many.
-    """
-    if pool is None or len(counts) < workers:
-        return [(0, len(counts), work(0, len(counts)))]
-    sums = np.cumsum(counts)
-    cuts = np.searchsorted(sums, sums[-1] * np.arange(1, workers) / workers)
-    edges = [0, *cuts.tolist(), len(counts)]
-    done = [pool.submit(work, start, stop) for start, stop in pairwise(edges)]
-    return [(start, stop, one.result()) for (start, stop), one in zip(pairwise(edges), done, strict=True)]
-
-
 def rarest(threshold: float) -> Elements:
     """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
 
@@ -216,7 +187,7 @@ def walked(
         chosen = elements(whole, pool, workers)
         pairs = _pairs(whole, chosen, threshold, (pool, workers)) if every else None
         if pairs:
-            keeper, best = joins.covered(size, (pairs.later, pairs.earlier, pairs.similarity), threshold)
+            keeper, best = joins.covered(size, (pairs.later, pairs.earlier, pairs.similarity))
         else:
             keeper, best = _cover(whole, chosen, threshold, (pool, workers))
     own = np.arange(size, dtype=np.int64)
@@ -224,7 +195,14 @@ def walked(
 
 
 def _buckets(elements: int) -> Any:
-    """Return one less than how many buckets an index has: a power of two above the number of elements."""
+    """Return one less than how many buckets an index has: a power of two above the number of elements.
+
+    Raises:
+        UserError: for more elements than an index has numbers for.
+    """
+    if elements >= 1 << 31:
+        what = f"{elements:,} elements of texts are more than the {1 << 31:,} that one comparison can hold"
+        raise UserError("near copies", what, "raise the threshold, or compare sources in runs of their own")
     return np.uint64((1 << max(16, elements.bit_length())) - 1)
 
 
@@ -240,39 +218,52 @@ def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
     index = (np.full(int(_buckets(many)) + 1, -1, np.int32), np.empty((many, 3), np.int32))
     best = (np.full(size, -1, np.int32), np.zeros(size, np.float64))
     if pool is None:
-        joins.settled(sets, elements, index, (0, size, 0, 0), threshold, best)
+        joins.settled(sets, elements, index, (0, size, 0, 0), threshold, (*best, _nobody(size)))
         return best
-    counts, used = (sets[2] - sets[1]).sum(axis=0), 0
+    seen: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(workers):
+        seen.put(_nobody(size))
+    own, counts, used = _nobody(size), (sets[2] - sets[1]).sum(axis=0), 0
     for start in range(0, size, _BLOCK):
         stop = min(size, start + _BLOCK)
 
         def look(first: int, last: int, start: int = start) -> None:
-            joins.probed(sets, elements, index, (start + first, start + last, 0), threshold, best)
+            free = seen.get()
+            joins.probed(sets, elements, index, (start + first, start + last, 0), threshold, (*best, free))
+            seen.put(free)
 
         spread(look, counts[start:stop], pool=pool, workers=workers)
-        used = joins.settled(sets, elements, index, (start, stop, used, used), threshold, best)
+        used = joins.settled(sets, elements, index, (start, stop, used, used), threshold, (*best, own))
     return best
+
+
+def _nobody(size: int) -> npt.NDArray[np.int32]:
+    return np.full(size, -1, np.int32)
 
 
 def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> Pairs | None:
     """Return all pairs, None where they are too many."""
     from curate import joins
 
-    pool, _ = by
-    ends = elements[0]
-    postings = joins.chained(elements, _buckets(len(elements[1])))
+    pool, workers = by
+    chained = (elements[0], joins.chained(elements, _buckets(len(elements[1]))))
     size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
+    seen: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(workers):
+        seen.put(_nobody(size))
 
     def part(start: int) -> list[tuple[Any, ...]]:
-        stop, room, found = min(size, start + _PART), _ROOM, []
-        while start < stop and room <= 2 * limit + _ROOM:
+        stop, room, free = min(size, start + _PART), _ROOM, seen.get()
+        found: list[tuple[Any, ...]] = []
+        while start < stop:
             out = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64))
-            reached, used = joins.paired(sets, ends, postings, (start, stop), threshold, out)
+            reached, used = joins.paired(sets, chained, (start, stop), threshold, out, free)
             found.append(tuple(column[:used].copy() for column in out))
             # A single group with more pairs than there is room for is compared again with twice the room.
             room = room if reached > start else 2 * room
             start = reached
-        return found if start == stop else [*found, tuple(column for column in out)]
+        seen.put(free)
+        return found
 
     total = 0
     parts: list[tuple[Any, ...]] = []

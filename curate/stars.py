@@ -114,7 +114,7 @@ def order(state: pl.DataFrame, *, found: Units, prefer: str | list[str] = "longe
             value = first["source"] == wanted.removeprefix("source=")
         elif wanted in ("longest", "turns"):
             value = first["length" if wanted == "longest" else "turns"]
-        elif wanted in first.columns and (first[wanted].dtype.is_numeric() or first[wanted].dtype == pl.Boolean):
+        elif "." in wanted and wanted in first.columns and _ordered(first[wanted].dtype):
             value = first[wanted]
         else:
             raise UserError(f"prefer = '{name}'", "is no numeric signal", suggest(wanted, PREFERENCES))
@@ -124,6 +124,10 @@ def order(state: pl.DataFrame, *, found: Units, prefer: str | list[str] = "longe
     descending = [True] * len(keys) + [False]
     ordered = frame.sort([*columns, "place"], descending=descending, nulls_last=True)["place"]
     return ordered.to_numpy().astype(np.int64)
+
+
+def _ordered(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind == pl.Boolean
 
 
 def cover(order: Indices, *, size: int, matches: Matches, admit: Callable[[int], None]) -> Stars:

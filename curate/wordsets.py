@@ -18,6 +18,7 @@ from curate.shingles import Ragged
 # Bytes of text that are worked on at a time: more does not fit the fast memory, less costs calls.
 _BLOCK = 1 << 24
 _POINTS = 0x110000
+Hashes = npt.NDArray[np.uint64]
 # What `text.words` makes of a byte: ASCII letters in lower case, digits and `_`, 0 for other ASCII; the rest stays.
 _PLAIN = np.array(
     [ord(chr(byte).lower()) if chr(byte).isalnum() or chr(byte) == "_" else 0 for byte in range(128)]
@@ -54,6 +55,7 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
 
         buffers = _folded(known[start:stop], forms)
         used = ends[start]
+        values = _with_room(values, int(used), kernels.most(buffers))
         room = values[used:]
         ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, _PLAIN, width, room)
         ends[start + 1 : stop + 1] += used
@@ -62,6 +64,13 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
     )
     found = pl.Series("hashes", pl.from_arrow(lists), dtype=pl.List(pl.UInt64))
     return found, pl.Series("words", words)
+
+
+def _with_room(values: Hashes, used: int, more: int) -> Hashes:
+    """Return the values with room for more: folding can make a text longer (a sign for "kilometre" is nine bytes)."""
+    if used + more <= len(values):
+        return values
+    return np.concatenate([values[:used], np.empty(more + len(values) - used, dtype=np.uint64)])
 
 
 def ragged(sets: pl.Series) -> Ragged:

@@ -18,6 +18,8 @@ SHOWN, MEMBERS = 5, 2
 SIZES = (2, 3, 4, 9, 19, 99)
 # Sources in the cross-source table.
 MATRIX = 12
+# Texts of a row that a cluster can show alone.
+_SHOWN = ("content", "prompt", "response")
 # Kinds of copies, and the steps that look for each, the one to begin with first.
 KINDS = {"exact": ("exact",), "near": ("near", "minhash"), "semantic": ("semantic",)}
 
@@ -68,7 +70,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
         "step": _kind(view, name),
         "copies": copies.height,
         "kept_copies": int(copies["kept"].sum()),
-        "completeness": completeness(view, name),
+        "completeness": completeness(view, name, _kind(view, name)),
     }
     if not copies.height:
         return {**facts, "clusters": 0, "largest": [], "least_similar": [], "sizes": [], "crossing": None}
@@ -102,7 +104,8 @@ def compared(view: View, name: str) -> str:
     """Return which text the step compared: the content of the record unless the recipe says otherwise."""
     uses = (use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", []))
     on = next((use.get("on") for use in uses if use.get("as", use.get("step")) == name), None)
-    return str(on) if on in ("prompt", "response") else "rendered" if on else "content"
+    columns = [on] if isinstance(on, str) else list(on or ["content"])
+    return str(columns[0]) if len(columns) == 1 and columns[0] in _SHOWN else "rendered"
 
 
 def _lost(view: View, clusters: pl.DataFrame) -> int:

@@ -62,7 +62,7 @@ def _step(view: View, use: dict[str, Any]) -> dict[str, Any] | None:
         "column": column,
         "unit": "record" if column == ON else "row",
         "words": int(use.get("words", WORDS)),
-        "least": int(use.get("rows", ROWS)),
+        "least": int(use.get("least", ROWS)),
         "rows": hit.height,
         "kept": int(hit["kept"].sum()),
         "of": rows["share"].drop_nulls().len(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,8 @@ def decide(
     exact = len(walked) <= exact_up_to
     pairs: _Pairs = []
     # Threads that wait for each other on a busy machine take far longer, and faiss would add in another order.
+    if not exact:
+        _faiss(len(walked))  # a library loaded later would not be limited
     with threadpool_limits(1):
         result = _walk(faces, walked, propose=_compared(faces) if exact else _indexed(faces, walked), pairs=pairs)
         recall = _recall(faces, walked[:0] if exact else walked, result)
@@ -242,13 +245,19 @@ def _compared(faces: _Faces) -> _Propose:
     return propose
 
 
-def _indexed(faces: _Faces, walked: Indices) -> _Propose:
-    """Return a search that compares units with the keepers of the nearest k-means clusters alone (faiss IVF)."""
+def _faiss(units: int) -> Any:
+    """Return the library."""
     try:
         import faiss
     except ImportError as error:
-        what = f"faiss is needed for more than exact_up_to units, here {len(walked):,}, and is not installed"
+        what = f"faiss is needed for more than exact_up_to units, here {units:,}, and is not installed"
         raise UserError("semantic", what, "pip install 'curatune[embed]'", code=MISSING) from error
+    return faiss
+
+
+def _indexed(faces: _Faces, walked: Indices) -> _Propose:
+    """Return a search that compares units with the keepers of the nearest k-means clusters alone (faiss IVF)."""
+    faiss = _faiss(len(walked))
     lists = isqrt(len(walked))
     width = faces.joined.shape[1]
     quantizer = faiss.IndexFlatIP(width)

@@ -73,7 +73,7 @@ def decide(
     texts: Callable[[Sequence[str]], pl.DataFrame],
     on: str = "content",
     words: int = 50,
-    rows: int = 2,
+    least: int = 2,
 ) -> Measured:
     """Find the maximal spans of words that recur.
 
@@ -82,14 +82,15 @@ def decide(
     and so is the passage with the question that two of these rows share. What recurs only inside of one row (of one
     record, where contents are compared) does not count. Texts with fewer words share nothing. A second run cuts the
     spans out where its source has `cut = { spans = "RUN/tables/substring.matches.parquet" }`, with `by` for what stands
-    in for them, and `keep_first = true` to leave each in its first record.
+    in for them, and `keep_first = true` to leave each in its first record;
+    both runs with `infer_template = false`, as places are those of whole contents.
 
     Args:
         state: what `state` returned for all living rows, with id, record and source, sorted by id.
         texts: gives whole rows by id.
         on: the text looked at, as for the state; "content" compares records.
         words: least words of a span, as for the state.
-        rows: rows (records) that must have a span. 2, since what recurs at all is to be seen; ask for more to leave
+        least: rows (records) that must have a span. 2, since what recurs at all is to be seen; ask for more to leave
             out pairs of copies, which the duplicate steps find too.
 
     Signals:
@@ -106,11 +107,11 @@ def decide(
         matches: id (of a record its lowest), record, column, start, end (code points) and span of each outermost place:
             neither word beside it can join it; and first: whether the id is the span's first, which a mask may spare.
     """
-    if rows < 2:
-        raise UserError("substring", f"rows = {rows}: what one row has does not recur", "2 is the default")
+    if least < 2:
+        raise UserError("substring", f"least = {least}: what one row has does not recur", "2 is the default")
     found = stars.units(state, on=on)
     units = state[found.first]
-    stretches = recurrence.stretches(units["windows"], size=words, least=rows)
+    stretches = recurrence.stretches(units["windows"], size=words, least=least)
 
     def fetch(some: Sequence[int]) -> pl.Series:
         return schema.column_text(texts(units["id"].gather(list(some)).to_list()), on)
@@ -118,7 +119,7 @@ def decide(
     measured, tables = _nothing(units.height)
     if stretches:
         corpus = _corpus(stretches, fetch=fetch)
-        runs = _recurring(corpus, units, least=rows, words=words)
+        runs = _recurring(corpus, units, least=least, words=words)
         measured, tables = _signals(corpus, runs, units.height), _tables(corpus, runs, units, on=on, words=words)
     known = units.select(known=pl.col("windows").is_not_null())
     signals = known.hstack(measured).select(pl.when("known").then(name).alias(name) for name in measured.columns)

@@ -45,3 +45,8 @@ def test_every_parameter_and_signal_is_explained(name: str) -> None:
 def test_an_unknown_step_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'minhash'"):
         catalog.describe("minhsh")
+
+
+def test_the_frame_that_a_step_gets_is_no_argument() -> None:
+    assert catalog.accepts("substring", "state") == {"on", "words"}
+    assert catalog.accepts("substring", "decide") == {"texts", "on", "words", "least"}

@@ -97,7 +97,8 @@ def project(folder: Path) -> Path:
     (folder / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
     recipe = folder / "recipe.toml"
     recipe.write_text(
-        'name = "notices"\n[[sources]]\nname = "chat"\npath = "data.jsonl"\nformat = "prompt_completion"\n'
+        'name = "notices"\n[[sources]]\nname = "chat"\npath = "data.jsonl"\n'
+        'format = "prompt_completion"\ninfer_template = false\n'
         '[[stages]]\nname = "spans"\nsteps = [{ step = "substring", words = 5 }]\n',
         encoding="utf-8",
     )
@@ -170,3 +171,14 @@ def test_a_recipe_that_names_no_table_is_refused_before_it_runs(tmp_path: Path) 
     assert "nowhere.parquet: cannot be read as Parquet" in told[0]
     with pytest.raises(UserError, match=r"unknown key 'span'; did you mean 'spans'"):
         load_recipe(recipe, overrides=["sources.chat.cut.span=x.parquet"])
+
+
+def test_contents_without_their_template_have_no_places_to_cut(tmp_path: Path) -> None:
+    pl.DataFrame(schema=dict.fromkeys(cut.COLUMNS, pl.String)).write_parquet(tmp_path / "m.parquet")
+    (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n', encoding="utf-8")
+    source = {"name": "s", "path": "data.jsonl", "format": "prompt_completion", "cut": {"spans": "m.parquet"}}
+    recipe = parse({"name": "r", "sources": [source]}, file="r.toml", base=tmp_path)
+    assert any("infer_template = false" in str(mistake) for mistake in check.problems(recipe))
+    whole = {**source, "infer_template": False}
+    recipe = parse({"name": "r", "sources": [whole]}, file="r.toml", base=tmp_path)
+    assert list(check.problems(recipe)) == []

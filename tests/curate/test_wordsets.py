@@ -76,3 +76,10 @@ def test_texts_longer_than_a_block_are_cut_between_rows(monkeypatch: pytest.Monk
     whole = sets(list(texts), 2)
     monkeypatch.setattr(wordsets, "_BLOCK", 16)
     assert sets(list(texts), 2) == whole
+
+
+def test_texts_that_grow_when_they_are_folded_have_room() -> None:
+    texts = ["㌀㌖㍗ ㎏㏆" * 40, "㌔" * 300, "ﷺ" * 100] * 30
+    hashes, words = sets(list(texts), 1)
+    assert words == [len(text.words(value)) for value in texts]
+    assert [len(found or []) for found in hashes] == [len(set(text.words(value))) for value in texts]

@@ -39,7 +39,7 @@ def decided(rows: pl.DataFrame, *, words: int, least: int = 2, on: str = "conten
         return pl.DataFrame({"id": ids}).join(rows, on="id", how="left", maintain_order="left")
 
     state = rows.select("id", "record", "source").hstack(substring.state(rows, on=on, words=words))
-    return substring.decide(state, texts=texts, on=on, words=words, rows=least)
+    return substring.decide(state, texts=texts, on=on, words=words, least=least)
 
 
 def everywhere(texts: Sequence[list[str]], *, words: int) -> dict[tuple[str, ...], list[Place]]:
