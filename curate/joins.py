@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import I32, I64, U64, jit
+from curate.kernels import I32, I64, U8, U64, jit
 from curate.overlap import Sets, alike, least_shared, mark, similarity, table_for, unmark
 
 F64 = npt.NDArray[np.float64]
@@ -46,26 +46,39 @@ def tallied(sets: Sets, column: int, shift: Any, table: U16) -> None:
 
 
 @jit
-def prefixes(sets: Sets, column: int, part: tuple[int, int], tally: tuple[Any, U16, float], out: U64) -> I64:
+def levels(table: U16) -> U8:
+    """Return the binary logarithm of each count, 0 for 0 and 1: how rare a hash is at least."""
+    found = np.empty(len(table), np.uint8)
+    for place in range(len(table)):
+        count, level = table[place], 0
+        while count > 1:
+            level += 1
+            count >>= 1
+        found[place] = level
+    return found
+
+
+@jit
+def prefixes(sets: Sets, column: int, part: tuple[int, int], rarity: tuple[Any, U8, float], out: U64) -> I64:
     """Write the rarest hashes of some sets to `out`, so many that any two sets at the threshold share one of theirs.
 
     Prefix filter (Chaudhuri et al., "A primitive operator for similarity joins", 2006; Bayardo et al., 2007): two sets
     of which the first needs s of its n elements in common share one of its n - s + 1 first ones in any one order of
-    all elements. The order here is by the logarithm of the count, then by hash. An element that no other set has
-    cannot be shared and is left out.
+    all elements. The order here is by level, then by hash. An element that no other set has cannot be shared and is
+    left out.
 
     Args:
         sets: the sets.
         column: which of their columns.
         part: first and one past the last unit.
-        tally: shift and table as `tallied` took them, and the threshold.
+        rarity: shift as `tallied` took it, the `levels` of its table, and the threshold.
         out: room for one hash per element.
 
     Returns:
         Where the hashes of each unit of the part end, with a 0 before.
     """
     values, starts, stops, _ = sets
-    shift, table, threshold = tally
+    shift, known, threshold = rarity
     longest = 1
     for unit in range(part[0], part[1]):
         longest = max(longest, stops[column, unit] - starts[column, unit])
@@ -73,21 +86,13 @@ def prefixes(sets: Sets, column: int, part: tuple[int, int], tally: tuple[Any, U
     ends = np.zeros(part[1] - part[0] + 1, np.int64)
     used = 0
     for unit in range(part[0], part[1]):
-        size = stops[column, unit] - starts[column, unit]
-        wanted, count = size - least_shared(size, threshold) + 1, 0
+        size, count = stops[column, unit] - starts[column, unit], 0
+        # What no other set has is overwritten by the next: without a branch this takes three quarters of the time.
         for at in range(starts[column, unit], stops[column, unit]):
-            often = np.int64(table[values[at] >> shift])
-            if often < 2:
-                wanted -= 1
-                if wanted == 0:
-                    break
-                continue
-            level = _U(0)
-            while often > 1:
-                level += _U(1)
-                often >>= 1
-            keys[count] = level << _U(56) | values[at] >> _U(8)
-            count += 1
+            level = known[values[at] >> shift]
+            keys[count] = _U(level) << _U(56) | values[at] >> _U(8)
+            count += level > 0
+        wanted = count - least_shared(size, threshold) + 1
         if wanted > 0:
             _select(keys, count, wanted)
             out[used : used + wanted] = keys[:wanted]
