@@ -3,8 +3,9 @@
 A template stands around many different records; a passage or a question comes back only with its own. So a run of words
 is template text when it stands in the prompts of many records that are *different*, and a record is known by its rarest
 word, which no template holds: 14 renderings of one record count once, a passage with 20 questions at most 20 times, a
-template as often as it has records. The words with which a hundred records begin alike behind a template ("what is
-the") go with it.
+template as often as it has records. And it stands there as a whole: what is cut at ever other places, as a text that
+comes back a hundred times with another word replaced each time, is a copy and no template. The words with which a
+hundred records begin alike behind a template ("what is the") go with it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,12 @@ import orjson
 import polars as pl
 
 from curate import shingles, text
+from curate.passages import covered_by, edged, frequent, whole
 from curate.shingles import Ragged
 
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-# Words in a window, the beginning and the end of a turn counting as one each. Measured on a published mix of 44,785
-# rows, 231 templates: with 5 words renderings of one record reach similarity 0.8 in 89 of 100 pairs (59 before), with 6
-# in 88; with 4, ordinary phrases of school problems are taken for template text.
-WINDOW = 5
 # Different records that share a window of template text. In 7,473 school problems and 3,111 requests of Alpaca no
 # window reaches 100, and two and one reach 50 ("calculate the total number of", "generate a list of"); in the mix 50
 # finds no more renderings than 100, and takes 53 whole requests for template text.
@@ -41,8 +39,6 @@ SHARE = 0.001
 SAMPLE_BYTES = 1 << 26
 # Fewer words than a shingle of the duplicate steps: an answer so short ("yes", "no effect") is no content of its own.
 LEAST = 3
-# The beginning and the end of a turn, as words.
-_EDGES = (1, 2)
 # Spans told in the manifest, and characters of each.
 TOLD, CHARACTERS = 10, 200
 # Whose turns are the content.
@@ -54,7 +50,8 @@ class Boilerplate:
     """Template text of a source, and what was left out of contents because of it.
 
     Args:
-        windows: hashes of the windows of template text, ascending.
+        windows: hashes of the windows that many records share, ascending.
+        runs: hashes of the runs of them that are template text, ascending.
         rows: rows that lost words.
         words: words in the user and assistant turns of all rows.
         left_out: words that the contents do not have.
@@ -62,6 +59,7 @@ class Boilerplate:
     """
 
     windows: Hashes
+    runs: Hashes
     rows: int = 0
     words: int = 0
     left_out: int = 0
@@ -124,8 +122,11 @@ def infer(conversations: pl.Series) -> Boilerplate:
     sample = conversations.filter(conversations.str.len_bytes().cast(pl.UInt64).cum_sum() <= SAMPLE_BYTES)
     turns = _turns(sample)
     marks = _rarest(turns.words, turns.owners)[turns.asked]
-    least = max(RECORDS, SHARE * len(sample))
-    return Boilerplate(_frequent(_edged(turns.words, np.flatnonzero(turns.asked)), marks, least=least))
+    prompts = edged(turns.words, np.flatnonzero(turns.asked))
+    windows, counts = frequent(prompts, marks, least=max(RECORDS, SHARE * len(sample)))
+    runs = covered_by(prompts, windows)
+    rarest = np.minimum.reduceat(np.append(counts, np.iinfo(np.int64).max)[runs.windows], runs.firsts) if runs else None
+    return Boilerplate(windows, whole(runs, marks, rarest) if runs else windows[:0])
 
 
 def _rarest(words: Ragged, owners: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -136,33 +137,6 @@ def _rarest(words: Ragged, owners: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     rarest = np.full(int(owners.max(initial=-1)) + 1, len(distinct), dtype=np.int64)
     np.minimum.at(rarest, np.repeat(owners, words.counts), rank[number])
     return rarest[owners]
-
-
-def _edged(words: Ragged, turns: npt.NDArray[np.int64]) -> Ragged:
-    """Return some turns with a word for their beginning and one for their end."""
-    counts = words.counts[turns]
-    offsets = np.concatenate([[0], np.cumsum(counts + 2)]).astype(np.int64)
-    values = np.empty(int(offsets[-1]), dtype=np.uint64)
-    values[offsets[:-1]], values[offsets[1:] - 1] = _EDGES
-    values[shingles.spans(offsets[:-1] + 1, counts)] = words.take(turns)
-    return Ragged(values, offsets)
-
-
-def _windows(turns: Ragged) -> tuple[Hashes, npt.NDArray[np.int64]]:
-    """Return the hash and the turn of every whole window."""
-    runs = shingles.windows(turns, n=WINDOW)
-    whole = np.repeat(turns.counts >= WINDOW, runs.counts)
-    return runs.values[whole], np.repeat(np.arange(len(runs.counts)), runs.counts)[whole]
-
-
-def _frequent(turns: Ragged, marks: npt.NDArray[np.int64], *, least: float) -> Hashes:
-    """Return the windows that stand in turns of at least so many different marks, ascending."""
-    found, turn = _windows(turns)
-    distinct, number, counts = np.unique(found, return_inverse=True, return_counts=True)
-    enough = counts[number] >= least
-    size = int(marks.max(initial=0)) + 1
-    pairs = np.unique(number[enough] * size + marks[turn[enough]])
-    return np.asarray(distinct[np.bincount(pairs // size, minlength=len(distinct)) >= least], dtype=np.uint64)
 
 
 def shortened(part: pl.DataFrame, templates: Mapping[int, Boilerplate]) -> dict[str, str]:
@@ -193,11 +167,11 @@ def contents(conversations: pl.Series, *, template: Boilerplate) -> list[str | N
         The content of each record; None where nothing is left out of it.
     """
     found: list[str | None] = [None] * len(conversations)
-    if not len(template.windows):
+    if not len(template.runs):
         return found
     turns = _turns(conversations)
     template.words += len(turns.words.values)
-    covered = _covered(turns, template.windows)
+    covered = _covered(turns, template)
     edges = np.searchsorted(turns.owners, np.arange(len(conversations) + 1)).tolist()
     starts = turns.words.offsets.tolist()
     hit = np.concatenate([[0], np.cumsum(covered)])[turns.words.offsets]
@@ -213,18 +187,19 @@ def contents(conversations: pl.Series, *, template: Boilerplate) -> list[str | N
     return found
 
 
-def _covered(turns: _Turns, template: Hashes) -> Flags:
-    """Tell which words of the turns lie in a window of template text."""
+def _covered(turns: _Turns, template: Boilerplate) -> Flags:
+    """Tell which words of the turns lie in template text."""
     asked = np.flatnonzero(turns.asked)
-    edged = _edged(turns.words, asked)
-    runs = shingles.windows(edged, n=WINDOW)
-    begins = np.zeros(len(edged.values) + 1, dtype=bool)  # one more, as there may be none
-    place = shingles.spans(edged.offsets[:-1], runs.counts)
-    begins[place] = template[np.minimum(np.searchsorted(template, runs.values), len(template) - 1)] == runs.values
-    inside = np.convolve(begins, np.ones(WINDOW)) > 0
-    counts = turns.words.counts[asked]
+    prompts = edged(turns.words, asked)
     covered = np.zeros(len(turns.words.values), dtype=bool)
-    own = shingles.spans(edged.offsets[:-1] + 1, counts)
+    runs = covered_by(prompts, template.windows)
+    if runs is None:
+        return covered
+    inside = np.zeros(len(prompts.values), dtype=bool)
+    known = np.isin(runs.keys, template.runs)
+    inside[shingles.spans(runs.starts[known], (runs.stops - runs.starts)[known])] = True
+    counts = turns.words.counts[asked]
+    own = shingles.spans(prompts.offsets[:-1] + 1, counts)
     covered[shingles.spans(turns.words.offsets[asked], counts)] = inside[own]
     return covered
 

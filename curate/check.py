@@ -162,6 +162,12 @@ def _argument(
         for column in [value] if isinstance(value, str) else value:
             if column not in known:
                 yield f"unknown column '{column}'; {suggest(column, known)}"
+    elif name == "prefer":
+        known = [source.name for source in recipe.sources]
+        for wanted in [value] if isinstance(value, str) else value:
+            source = wanted.removeprefix("-").removeprefix("source=")
+            if wanted.removeprefix("-").startswith("source=") and source not in known:
+                yield f"prefer = '{wanted}': no source '{source}'; {suggest(source, known)}"
     elif "Path" in str(parameter.annotation):
         yield from _path(recipe.resolve(value), info.name)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports import shown
-from reports.alert import Facts, alert, explain
+from reports.alert import Facts, alert, explain, look
+from reports.masking import masked
 
 # Characters of a span in a sentence.
 SPAN = 80
@@ -33,6 +34,21 @@ def _only_frequent(facts: Facts) -> Iterator[dict[str, Any]]:
         yield alert("warning", text, explain(facts, first["keeper"]["row"]), of=of, section="duplicates")
 
 
+def _template(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell what was taken for template text: rows that differ in it alone are copies of each other."""
+    for source in facts["sources"]:
+        found = source.get("inferred_template")
+        if found and found["rows"]:
+            text = (
+                f"In source {source['name']} {shown.share(found['words_share'])} of the words are taken for a template "
+                f"and not compared, most often “{shown.clipped(masked(found['most'][0]['text'])[0], SPAN)}”: rows that "
+                f"differ in them alone count as copies. If they tell tasks apart, set infer_template = false."
+            )
+            of = (found["rows"], max(found["rows"], source["rows"]))
+            severity = "warning" if facts["duplicates"]["steps"] else "note"
+            yield alert(severity, text, look(facts, "manifest.json"), of=of, section="intake")
+
+
 def _alarming(facts: Facts, kind: str) -> Iterator[tuple[Facts, int, Facts]]:
     """Yield each step with alarms of a kind, how many, and the first of them."""
     for step in facts["duplicates"]["steps"]:
@@ -51,4 +67,4 @@ def _shared(cluster: Facts) -> str:
     return f"All that were read share “{span}”." if span else "Those that were read share no run of words."
 
 
-CHECKS = (_large, _only_frequent)
+CHECKS = (_large, _only_frequent, _template)

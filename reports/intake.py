@@ -27,6 +27,7 @@ def sources(view: View) -> list[dict[str, Any]]:
         facts = {key: source.get(key) for key in (*keys, "rows")}
         facts["reject_share"] = rate(source["rejects"], source["records_read"])
         facts["repairs"] = dict(sorted((source.get("repairs") or {}).items()))
+        facts["inferred_template"] = source.get("inferred_template")
         found.append(facts)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -225,7 +226,7 @@ def sweep(run: RunPath, step: StepName = None, at: Levels = None, as_json: Json 
         mark = " (the run's)" if level["threshold"] == found["threshold"] else ""
         known = level["removed"] is not None
         counts = [f"{level['removed']:,}", f"{level['kept']:,}"] if known else ["needs the join", ""]
-        table.add_row(f"{level['threshold']:g}{mark}", *counts)
+        table.add_row(f"{level['threshold']:.12g}{mark}", *counts)
     console.print(f"[bold]{shown(found['step'])}[/]: {found['rows']:,} rows compared in stage {shown(found['stage'])}")
     console.print(table)
     if any(level["removed"] is None for level in found["levels"]):
@@ -234,6 +235,6 @@ def sweep(run: RunPath, step: StepName = None, at: Levels = None, as_json: Json 
             if found["complete"]
             else "this run did not keep all pairs"
         )
-        key = f"stages.{found['stage']}.steps.{found['step']}.threshold"
-        recipe = folder.manifest["recipe_file"]
-        console.print(f"{why}; compare anew: curate run {shown(recipe)} --set '{shown(key)}=…'", soft_wrap=True)
+        key = f"stages.{found['stage']}.steps.{found['step']}.threshold=…"
+        anew = shlex.join(["curate", "run", folder.manifest["recipe_file"], "--set", key])
+        console.print(f"{why}; compare anew: {shown(anew)}", soft_wrap=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import schema, stars
+from curate import schema, stars, text
 from curate.errors import MISSING, UserError
 from curate.schema import Measured
 from curate.stars import Indices, Shares, Stars
@@ -63,7 +63,7 @@ def state(
         both = pl.DataFrame({"vector": pl.Series(whole, dtype=pl.Array(pl.Float32, whole.shape[1])), "text": texts})
         known = pl.when(pl.col("text").is_not_null()).then("vector")
         found.append(both.select(known.alias(f"vector_{number}")))
-        lengths += texts.str.count_matches(r"\w+").fill_null(0)
+        lengths += pl.Series([len(text.words(value)) if value else 0 for value in texts], dtype=pl.UInt32)
     return pl.concat([*found, stars.merits(rows, lengths)], how="horizontal")
 
 

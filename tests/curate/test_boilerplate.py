@@ -201,3 +201,15 @@ def test_raw_data_has_templates_that_are_known(tmp_path: Path) -> None:
     recipe = RECIPE.replace('format = "prompt_completion"', 'task = "qa_open"\ninfer_template = true')
     with pytest.raises(UserError, match="goes with `format`"):
         curate.load_recipe(lay_out(tmp_path, RECORDS, recipe=recipe))
+
+
+def test_a_text_that_comes_back_with_ever_other_words_replaced_is_no_template() -> None:
+    words = [f"w{number}" for number in range(42)]
+    prompts = [" ".join([*words[: n % 42], f"odd{n}", *words[n % 42 + 1 :]]) for n in range(400)]
+    contents, template = found(*(chat(prompt, "Thanks") for prompt in prompts))
+    assert contents == [None] * 400  # nothing is left out
+    # A slot at one place is one, however much of the prompt stands around it.
+    prompts = [" ".join([*words[:20], f"odd{n} even{n} more{n}", *words[20:]]) for n in range(400)]
+    contents, template = found(*(chat(prompt, "Thanks") for prompt in prompts))
+    assert contents[7] == "odd7 even7 more7\nThanks"
+    assert template.facts()["spans"] == 2

@@ -90,3 +90,10 @@ def test_the_command_prints_levels_and_how_to_compare_anew(project: Path) -> Non
     assert "stages.near copies.steps.near.threshold=" in done.stdout
     asked = json.loads(command("sweep", str(project / "a"), "--json").stdout)
     assert asked["levels"][0]["removed"] > 0
+
+
+def test_a_source_that_is_none_cannot_be_preferred(project: Path) -> None:
+    override = 'stages.0.steps.0.prefer=["source=qq", "longest"]'
+    recipe = curate.load_recipe(project / "recipe.toml", overrides=[override])
+    with pytest.raises(UserError, match="no source 'qq'; known: qa"):
+        curate.run(recipe, out=project / "e")
