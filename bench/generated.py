@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import orjson
 
-VOCABULARY = 20_000
+SAMPLES = Path(__file__).resolve().parent.parent / "rules" / "samples"
 # Shares of records, about those of the instruction sets that were audited by others: copies, near copies, the same
 # question with another answer, personal data, refusals, empty answers, answers that loop.
 COPIES, NEAR, CONFLICTS, PERSONAL, REFUSALS, EMPTY, LOOPS = 0.03, 0.06, 0.01, 0.005, 0.003, 0.002, 0.004
@@ -30,9 +32,8 @@ def write_records(path: Path, count: int, *, seed: int) -> None:
 def records(count: int, *, seed: int) -> Iterator[dict[str, Any]]:
     """Yield records with instruction and output."""
     drawn = random.Random(seed)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = ["".join(drawn.choices(letters, k=drawn.randint(2, 10))) for _ in range(VOCABULARY)]
-    weights = list(accumulate(1 / (rank + 3) for rank in range(VOCABULARY)))  # Zipf's law
+    words = vocabulary()
+    weights = list(accumulate(1 / (rank + 3) for rank in range(len(words))))  # Zipf's law
     ends = list(accumulate((COPIES, NEAR, CONFLICTS, PERSONAL, REFUSALS, EMPTY, LOOPS)))
     before: list[tuple[str, str]] = []
     for number in range(count):
@@ -52,6 +53,13 @@ def records(count: int, *, seed: int) -> Iterator[dict[str, Any]]:
         if len(before) > BACK:
             before[number % BACK] = before.pop()
         yield {"instruction": question, "output": answer}
+
+
+def vocabulary() -> list[str]:
+    """Return the words of the bundled sample, the frequent ones first: made-up ones have many more tokens each."""
+    files = sorted(path for path in SAMPLES.iterdir() if path.suffix in (".json", ".jsonl", ".csv", ".tsv"))
+    counts = Counter(re.findall(r"[a-z]{2,}", " ".join(path.read_text(encoding="utf-8") for path in files).lower()))
+    return sorted(counts, key=lambda word: (-counts[word], word))
 
 
 def text(drawn: random.Random, words: list[str], weights: list[float], median: float, spread: float) -> str:
