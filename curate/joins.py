@@ -47,14 +47,16 @@ def tallied(sets: Sets, column: int, shift: Any, table: U16) -> None:
 
 @jit
 def levels(table: U16) -> U8:
-    """Return the binary logarithm of each count, 0 for 0 and 1: how rare a hash is at least."""
+    """Return eight times the binary logarithm of each count, rounded down, 0 for 0 and 1.
+
+    Steps of an octave leave a tenth more candidates to look at (200,000 rows of a published mix).
+    """
+    known = np.zeros(1 << 16, np.uint8)
+    for count in range(2, len(known)):
+        known[count] = np.uint8(8 * np.log2(count))
     found = np.empty(len(table), np.uint8)
     for place in range(len(table)):
-        count, level = table[place], 0
-        while count > 1:
-            level += 1
-            count >>= 1
-        found[place] = level
+        found[place] = known[table[place]]
     return found
 
 
