@@ -90,8 +90,8 @@ def make(folder: Path, run: Path, rows: int) -> None:
     for table in ("rows", "mix", "heldout", "origins"):
         repeat(base.scan(table).collect(), run / f"{table}.parquet", times)
     for table in base.table_names():
-        # The step `map` embeds a sample, whose size does not grow with the rows.
-        again = 1 if table.startswith("map.") else times
+        # The step `map` embeds a sample whose size does not grow with the rows; a join tells of itself in one row.
+        again = 1 if table.startswith("map.") or table.endswith(".join") else times
         repeat(pl.read_parquet(base.path / "tables" / f"{table}.parquet"), run / "tables" / f"{table}.parquet", again)
     rundir.write_text(run / "rejects.jsonl", (base.path / "rejects.jsonl").read_text(encoding="utf-8") * times)
     rundir.write_json(run / "manifest.json", grown(base.manifest, times))
