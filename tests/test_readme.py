@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import readme
 
@@ -71,7 +72,12 @@ def test_make_runs_the_command_whose_output_is_shown() -> None:
 
 
 def test_the_python_example_runs(project: Path) -> None:
-    subprocess.run([sys.executable, "-c", blocks("python")[0]], cwd=project, check=True, capture_output=True)
+    command = [sys.executable, "-c", blocks("python")[0]]
+    done = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)
+    rows = pl.read_parquet(project / "runs" / "quiz-7" / "rows.parquet")
+    kept, dropped = int(rows["kept"].sum()), int((~rows["kept"]).sum())
+    assert done.stdout.startswith(f"{kept} kept, {dropped} dropped\n")
+    assert (project / "runs" / "quiz-7" / "report.html").is_file()
 
 
 def test_links_lead_somewhere() -> None:

@@ -237,3 +237,22 @@ class TestSearch:
         card.get_by_role("button").click()
         row = card.locator("code").text_content()
         assert page.evaluate("navigator.clipboard.readText()") == f"curate explain {report.parent} {row}"
+
+
+def test_judgements_are_collected_into_a_command(visit: Callable[..., Any], report: Path) -> None:
+    seen = visit(report)
+    page = seen.page
+    seen.open_all()
+    rule = page.locator("details.rule:has(button[data-mark])").first
+    judge = rule.locator(".judge").first
+    line = rule.locator(".marked")
+    assert not line.is_visible()
+    for pressed in ("right", "wrong"):  # the second answer replaces the first
+        judge.locator(f"button[data-mark='{pressed}']").click()
+    row, command = judge.get_attribute("data-row"), line.get_attribute("data-command")
+    assert line.locator("button.copy").get_attribute("data-copy") == f"{command} --mark {row}=wrong"
+    assert "curate review" in command
+    assert line.is_visible()
+    judge.locator("button[data-mark='wrong']").click()  # pressed again, it is taken back
+    assert not line.is_visible()
+    assert seen.said == []
