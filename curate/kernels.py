@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from curate import shingles
+
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -21,8 +23,7 @@ I64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _U = np.uint64
-# The odd 64-bit constant of Fibonacci hashing (2**64 divided by the golden ratio).
-BASE = _U(0x9E3779B97F4A7C15)
+BASE = _U(shingles.BASE)
 # The finaliser of MurmurHash3 (fmix64), a bijection in which every input bit moves every output bit.
 _FIRST, _SECOND, _SHIFT = _U(0xFF51AFD7ED558CCD), _U(0xC4CEB9FE1A85EC53), _U(33)
 _ONE, _BYTE = _U(1), _U(8)

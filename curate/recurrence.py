@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import xxhash
 
-from curate import text
+from curate import shingles
 from curate.schema import digest
 
 _Ints = npt.NDArray[np.int64]
 _Hashes = npt.NDArray[np.uint64]
-# Odd, so that it has an inverse modulo 2**64: the constant of Fibonacci hashing (2**64 divided by the golden ratio).
-_BASE = 0x9E3779B97F4A7C15
-
-
-class _WordHashes(dict[bytes, int]):
-    """Remember the hash of each distinct word."""
-
-    def __missing__(self, word: bytes) -> int:
-        value: int = xxhash.xxh3_64_intdigest(word)
-        self[word] = value
-        return value
 
 
 def name(words: Iterable[bytes]) -> str:
@@ -39,27 +27,16 @@ def windows(texts: pl.Series, *, size: int) -> pl.Series:
     A word weighs a power of the base by its place, and so does the difference of two sums up to a place; divided by the
     power of its first place (times its inverse), equal runs have equal hashes wherever they stand. All is modulo 2**64.
     """
-    hashes, counts = _word_hashes(texts.to_list())
-    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes * _powers(_BASE, len(hashes)))])
-    runs = (sums[size:] - sums[:-size]) * _powers(pow(_BASE, -1, 1 << 64), max(len(sums) - size, 0))
+    words = shingles.word_hashes(texts.to_list())
+    hashes, counts = words.values, words.counts
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes * _powers(shingles.BASE, len(hashes)))])
+    runs = (sums[size:] - sums[:-size]) * _powers(pow(shingles.BASE, -1, 1 << 64), max(len(sums) - size, 0))
     ends = np.repeat(np.cumsum(counts), counts)[: len(runs)]
     inside = runs[np.arange(len(runs)) + size <= ends]
     offsets = np.concatenate([[0], np.cumsum(np.maximum(counts - size + 1, 0))]).astype(np.int64)
     lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(inside))
     found = pl.DataFrame({"windows": pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.UInt64)), "text": texts})
     return found.select(windows=pl.when(pl.col("text").is_not_null()).then("windows"))["windows"]
-
-
-def _word_hashes(texts: Sequence[str | None]) -> tuple[_Hashes, _Ints]:
-    """Return the hashes of the words of all texts end to end, and how many words each text has."""
-    table = _WordHashes()
-    found: list[int] = []
-    counts = np.zeros(len(texts), dtype=np.int64)
-    for number, value in enumerate(texts):
-        words = text.spaced_words(value).split() if value else []
-        found += [table[word] for word in words]
-        counts[number] = len(words)
-    return np.array(found, dtype=np.uint64), counts
 
 
 def _powers(base: int, count: int) -> _Hashes:

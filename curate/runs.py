@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.suffixes import Ints, jit, shared, suffixes
+from curate.kernels import jit
+from curate.suffixes import Ints, shared, suffixes
 
 
 @dataclass(frozen=True)

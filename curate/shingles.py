@@ -13,8 +13,8 @@ from curate import text
 
 _U = np.uint64
 # The odd 64-bit constant of Fibonacci hashing (2**64 divided by the golden ratio): its powers weigh the words of an
-# n-gram by their place, so that another order of the same words has another hash.
-_BASE = 0x9E3779B97F4A7C15
+# n-gram by their place, so that another order of the same words has another hash; odd, so it has an inverse.
+BASE = 0x9E3779B97F4A7C15
 # The finaliser of MurmurHash3 (fmix64), a bijection in which every input bit moves every output bit.
 _MIX = (_U(0xFF51AFD7ED558CCD), _U(0xC4CEB9FE1A85EC53), _U(33))
 
@@ -99,7 +99,7 @@ def _runs(values: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], width: 
     """Return the hash of the run of `width` words at each start; the width is hashed too."""
     total = np.full(len(starts), width, dtype=np.uint64)
     for place in range(width):
-        total += values[starts + place] * _U(pow(_BASE, width - place, 1 << 64))
+        total += values[starts + place] * _U(pow(BASE, width - place, 1 << 64))
     return mixed(total)
 
 

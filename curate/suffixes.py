@@ -5,23 +5,14 @@ Import this module only where it runs: numba takes half a second to load.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from curate.kernels import jit
 
 Ints = npt.NDArray[np.int32]
 # Up to this many, inserting one by one is faster than numpy's sort.
 _LARGE = 32
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def jit(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep the result beside the file."""
-    compiled: _Function = njit(cache=True, nogil=True)(function)
-    return compiled
 
 
 def suffixes(words: Ints, ends: Ints) -> Ints:
