@@ -94,7 +94,7 @@ def joined(
 
 
 def _none(*_: Any) -> tuple[Any, Any]:
-    return np.zeros(1, np.int64), np.zeros(0, np.uint64)
+    return np.zeros(1, np.int64), np.zeros(0, np.uint32)
 
 
 def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
@@ -131,8 +131,8 @@ def _room(bands: int, units: int) -> _Hashes:
         return np.memmap(file, dtype=np.uint64, mode="w+", shape=(bands, units))
 
 
-def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, _Hashes]:
-    """Return the bands of each group that another has too: where they end, with a 0 before, and the bands."""
+def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, npt.NDArray[np.uint32]]:
+    """Return the bands of each group that another has too: where they end, with a 0 before, and 32 bits of each."""
     many = np.zeros((len(keys), len(walked)), dtype=bool)
     for band, row in enumerate(keys):
         own = row[walked]
@@ -142,7 +142,7 @@ def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, _Hashes]:
             place = np.minimum(np.searchsorted(twice, own), len(twice) - 1)
             many[band] = twice[place] == own
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(many.sum(axis=0, dtype=np.int64))])
-    found, next_place = np.empty(int(ends[-1]), np.uint64), ends[:-1].copy()
+    found, next_place = np.empty(int(ends[-1]), np.uint32), ends[:-1].copy()
     for band, row in enumerate(keys):
         chosen = np.flatnonzero(many[band])
         found[next_place[chosen]] = row[walked[chosen]]

@@ -22,8 +22,8 @@ Progress = Callable[[str, int, int], None]
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
 CODE = (
-    "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "joins", "sketches", "similar",
-    "banded", "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
+    "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
+    "similar", "banded", "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
     "recurrence", "runs", "suffixes", "threads",
 )  # fmt: skip
 

@@ -151,17 +151,20 @@ def unmark(sets: Sets, unit: int, table: U64) -> None:
 
 
 @jit
-def alike(sets: Sets, unit: int, other: int, threshold: float) -> bool:
-    """Tell whether sizes and bitmaps leave it possible that two units reach the threshold in all columns."""
+def distance(sets: Sets, unit: int, other: int, threshold: float) -> int:
+    """Return in how many bits the bitmaps of two units differ, -1 where they or sizes rule out the threshold."""
     _, starts, stops, maps = sets
+    total = 0
     for column in range(len(starts)):
         size, length = stops[column, unit] - starts[column, unit], stops[column, other] - starts[column, other]
         if min(size, length) / max(size, length) < threshold:
-            return False
+            return -1
         spare = size + length - 2 * least_common(size, length, threshold)
-        if _apart(maps[column, unit], maps[column, other]) > spare:
-            return False
-    return True
+        bits = _apart(maps[column, unit], maps[column, other])
+        if bits > spare:
+            return -1
+        total += bits
+    return total
 
 
 @jit

@@ -134,7 +134,7 @@ def rarest(threshold: float) -> Elements:
     """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
 
     def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
-        from curate import joins
+        from curate import rarity
 
         sizes = sets[2] - sets[1]
         # With several columns the candidates of one are enough; the longest texts differ the most.
@@ -143,13 +143,13 @@ def rarest(threshold: float) -> Elements:
         total = int(counts.sum())
         shift = np.uint64(64 - max(16, min(_BITS, total.bit_length())))
         table = np.zeros(1 << (64 - int(shift)), dtype=np.uint16)
-        joins.tallied(sets, column, shift, table)
-        known = joins.levels(table)
+        rarity.tallied(sets, column, shift, table)
+        known = rarity.levels(table)
         del table
 
         def part(start: int, stop: int) -> tuple[Any, Any]:
-            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint64)
-            ends = joins.prefixes(sets, column, (start, stop), (shift, known, threshold), out)
+            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint32)
+            ends = rarity.prefixes(sets, column, (start, stop), (shift, known, threshold), out)
             return ends[1:], out[: ends[-1]]
 
         parts = [found for _, _, found in spread(part, counts, pool=pool, workers=workers)]
@@ -197,8 +197,8 @@ def walked(
     return stars.Stars(np.where(keeper < 0, own, keeper), np.where(keeper < 0, 1.0, best)), pairs
 
 
-def _buckets(elements: int) -> Any:
-    """Return one less than how many buckets an index has: a power of two above the number of elements.
+def _buckets(elements: int) -> int:
+    """Return how many buckets an index has: a power of two above half of the number of elements.
 
     Raises:
         UserError: for more elements than an index has numbers for.
@@ -206,7 +206,7 @@ def _buckets(elements: int) -> Any:
     if elements >= 1 << 31:
         what = f"{elements:,} elements of texts are more than the {1 << 31:,} that one comparison can hold"
         raise UserError("near copies", what, "raise the threshold, or compare sources in runs of their own")
-    return np.uint64((1 << max(16, elements.bit_length())) - 1)
+    return 1 << max(16, (elements // 2).bit_length())
 
 
 def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
@@ -217,16 +217,16 @@ def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
     from curate import joins
 
     pool, workers = by
-    size, many = sets[1].shape[1], len(elements[1])
-    index = (np.full(int(_buckets(many)) + 1, -1, np.int32), np.empty((many, 3), np.int32))
+    size = sets[1].shape[1]
+    index = joins.emptied(elements[1], _buckets(len(elements[1])))
     best = (np.full(size, -1, np.int32), np.zeros(size, np.float64))
     if pool is None:
-        joins.settled(sets, elements, index, (0, size, 0, 0), threshold, (*best, _nobody(size)))
+        joins.settled(sets, elements, index, (0, size, 0), threshold, (*best, _nobody(size)))
         return best
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
         seen.put(_nobody(size))
-    own, counts, used = _nobody(size), (sets[2] - sets[1]).sum(axis=0), 0
+    own, counts = _nobody(size), (sets[2] - sets[1]).sum(axis=0)
     for start in range(0, size, _BLOCK):
         stop = min(size, start + _BLOCK)
 
@@ -236,12 +236,12 @@ def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
             seen.put(free)
 
         spread(look, counts[start:stop], pool=pool, workers=workers)
-        used = joins.settled(sets, elements, index, (start, stop, used, used), threshold, (*best, own))
+        joins.settled(sets, elements, index, (start, stop, start), threshold, (*best, own))
     return best
 
 
 def _nobody(size: int) -> npt.NDArray[np.int32]:
-    return np.full(size, -1, np.int32)
+    return np.full((2, size), -1, np.int32)
 
 
 def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> Pairs | None:
@@ -249,7 +249,8 @@ def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
     from curate import joins
 
     pool, workers = by
-    chained = (elements[0], joins.chained(elements, _buckets(len(elements[1]))))
+    index = joins.emptied(elements[1], _buckets(len(elements[1])))
+    joins.filled(elements, index)
     size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
@@ -260,7 +261,7 @@ def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
         found: list[tuple[Any, ...]] = []
         while start < stop:
             out = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64))
-            reached, used = joins.paired(sets, chained, (start, stop), threshold, out, free)
+            reached, used = joins.paired(sets, (elements, index), (start, stop), threshold, out, free)
             found.append(tuple(column[:used].copy() for column in out))
             # A single group with more pairs than there is room for is compared again with twice the room.
             room = room if reached > start else 2 * room

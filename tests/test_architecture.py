@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again"}
 HELPERS = {
     "banded", "chat", "clean", "copies", "embed", "heads", "joins", "kernels", "lm", "mend", "overlap", "personal",
-    "recurrence", "rulebook", "runs", "similar", "sketches", "suffixes", "terms", "threads", "tokenizer",
+    "rarity", "recurrence", "rulebook", "runs", "similar", "sketches", "suffixes", "terms", "threads", "tokenizer",
     "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
