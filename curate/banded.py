@@ -133,14 +133,11 @@ def _room(bands: int, units: int) -> _Hashes:
 
 def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, npt.NDArray[np.uint32]]:
     """Return the bands of each group that another has too: where they end, with a 0 before, and 32 bits of each."""
+    from curate import sketches
+
     many = np.zeros((len(keys), len(walked)), dtype=bool)
-    for band, row in enumerate(keys):
-        own = row[walked]
-        ranked = np.sort(own)
-        twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
-        if len(twice):
-            place = np.minimum(np.searchsorted(twice, own), len(twice) - 1)
-            many[band] = twice[place] == own
+    for row, shares in zip(keys, many, strict=True):
+        sketches.companions(row, walked, shares)
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(many.sum(axis=0, dtype=np.int64))])
     found, next_place = np.empty(int(ends[-1]), np.uint32), ends[:-1].copy()
     for band, row in enumerate(keys):
@@ -173,8 +170,6 @@ def _gathered(sketch: Sketch, wanted: Indices, sizes: _Sizes) -> Units:
 
 def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: float, seed: int) -> dict[str, int]:
     """Count the true pairs of a sample of texts with all others, and those that share a band."""
-    from curate import sketches
-
     grouped, sizes, keys = known
     spoken = np.sort(grouped.walked)
     stream = chance.generator(seed, "recall of the bands")
@@ -184,24 +179,24 @@ def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: fl
     for first, last, texts in sketch.parts():
         low, high = np.searchsorted(spoken, (first, last))
         some = texts.take(spoken[low:high] - first)
-        out = (np.empty(LOOKED, np.int32), np.empty(LOOKED, np.int32))
-        first_of = (sample.values, sample.starts[0], sample.stops[0]), (some.values, some.starts[0], some.stops[0])
-        looked = min(LOOKED, sketches.neighbours(*first_of, threshold, out))
-        one, two = out[0][:looked], out[1][:looked]
+        one, two = np.divmod(_alike(sample, some, threshold), max(1, high - low))
         other = spoken[low:high][two]
-        near = _alike(sample, some, (one, two), threshold) & (drawn[one] != other)
+        near = drawn[one] != other
         true += int(near.sum())
         found += int((keys[:, drawn[one[near]]] == keys[:, other[near]]).any(axis=0).sum())
     return {"sampled": len(drawn), "sampled_pairs": true, "sampled_found": found}
 
 
-def _alike(sample: Units, some: Units, pairs: tuple[Any, Any], threshold: float) -> npt.NDArray[np.bool_]:
-    """Tell which pairs reach the threshold in the columns after the first too."""
-    found = np.ones(len(pairs[0]), dtype=bool)
-    for column in range(1, len(sample.starts)):
-        for at, (one, two) in enumerate(zip(*pairs, strict=True)):
-            first = sample.values[sample.starts[column, one] : sample.stops[column, one]]
-            second = some.values[some.starts[column, two] : some.stops[column, two]]
-            both = len(np.intersect1d(first, second, assume_unique=True))
-            found[at] &= both / (len(first) + len(second) - both) >= threshold
-    return found
+def _alike(sample: Units, some: Units, threshold: float) -> Indices:
+    """Return the pairs that reach the threshold in every column, as place in the sample times units plus unit."""
+    from curate import sketches
+
+    units = some.starts.shape[1]
+    out = (np.empty(LOOKED, np.int32), np.empty(LOOKED, np.int32))
+    pairs: Indices | None = None
+    for column in range(len(sample.starts)):
+        first, second = ((one.values, one.starts[column], one.stops[column]) for one in (sample, some))
+        looked = min(LOOKED, sketches.neighbours(first, second, threshold, out))
+        found = out[0][:looked].astype(np.int64) * units + out[1][:looked]
+        pairs = found if pairs is None else np.intersect1d(pairs, found, assume_unique=True)
+    return np.zeros(0, np.int64) if pairs is None else pairs

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from curate.kernels import BASE, I32, I64, U32, U64, jit, mixed
+from curate.kernels import BASE, I32, I64, U32, U64, Flags, jit, mixed
 from curate.overlap import mask_of
 
 _U = np.uint64
 _NONE, _ONE = _U(0), _U(1)
 _LAST = np.uint32(0xFFFFFFFF)
+# A megabyte of flags: ten times the hashes of a sample of 500 texts of a paragraph.
+_FLAGS, _FLAG = 1 << 20, _U(44)
 _HALF, _LOW = np.uint32(16), np.uint32(13)
 _FIRST, _SECOND = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 
@@ -69,6 +71,22 @@ def banded(sets: tuple[U64, I64, I64], permutations: tuple[U32, U32], bands: int
 
 
 @jit
+def companions(keys: U64, units: I64, found: Flags) -> None:
+    """Mark in `found`, one flag for each of some units, those whose key another of them has too."""
+    mask = mask_of(len(units), 2)
+    table = np.full(np.int64(mask) + 1, -1, np.int32)
+    for place in range(len(units)):
+        key = keys[units[place]]
+        at = key & mask
+        while table[at] >= 0 and keys[units[table[at]]] != key:
+            at = (at + _ONE) & mask
+        if table[at] < 0:
+            table[at] = place
+        else:
+            found[place] = found[table[at]] = True
+
+
+@jit
 def neighbours(sample: tuple[U64, I64, I64], sets: tuple[U64, I64, I64], threshold: float, out: tuple[I32, I32]) -> int:
     """Write every pair of a sampled set and another at the threshold or above; return how many there are.
 
@@ -99,8 +117,11 @@ def neighbours(sample: tuple[U64, I64, I64], sets: tuple[U64, I64, I64], thresho
 
 
 @jit
-def _inverted(sample: tuple[U64, I64, I64]) -> tuple[U64, I32, I32, I32]:
-    """Return a hash table of the sample: its hashes, the last posting of each, the posting before it, its set."""
+def _inverted(sample: tuple[U64, I64, I64]) -> tuple[U64, I32, I32, I32, Flags]:
+    """Return a hash table of the sample: its hashes, the last posting of each, the posting before it, its set.
+
+    Also a flag for some bits of each hash: few enough to stay in the fast memory, they answer for most others.
+    """
     values, starts, stops = sample
     total = 1
     for number in range(len(starts)):
@@ -108,6 +129,7 @@ def _inverted(sample: tuple[U64, I64, I64]) -> tuple[U64, I32, I32, I32]:
     mask = mask_of(total, 2)
     keys, heads = np.zeros(np.int64(mask) + 1, np.uint64), np.full(np.int64(mask) + 1, -1, np.int32)
     before, owner = np.empty(total, np.int32), np.empty(total, np.int32)
+    flags = np.zeros(_FLAGS, np.bool_)
     used = 0
     for number in range(len(starts)):
         for at in range(starts[number], stops[number]):
@@ -115,19 +137,22 @@ def _inverted(sample: tuple[U64, I64, I64]) -> tuple[U64, I32, I32, I32]:
             while keys[place] != _NONE and keys[place] != values[at]:
                 place = (place + _ONE) & mask
             keys[place] = values[at]
+            flags[values[at] >> _FLAG] = True
             before[used], owner[used] = heads[place], number
             heads[place] = used
             used += 1
-    return keys, heads, before, owner
+    return keys, heads, before, owner, flags
 
 
 @jit
-def _shared(values: U64, index: tuple[U64, I32, I32, I32], common: I64, touched: I64) -> int:
+def _shared(values: U64, index: tuple[U64, I32, I32, I32, Flags], common: I64, touched: I64) -> int:
     """Count the hashes that one set shares with each sampled one; return how many share any, with their numbers."""
-    keys, heads, before, owner = index
+    keys, heads, before, owner, flags = index
     mask = _U(len(keys) - 1)
     met = 0
     for value in values:
+        if not flags[value >> _FLAG]:
+            continue
         place = value & mask
         while keys[place] != _NONE and keys[place] != value:
             place = (place + _ONE) & mask
