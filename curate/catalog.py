@@ -48,6 +48,8 @@ class StepInfo:
         parameters: what a recipe may set.
         tables: description by side table.
         needs: what the engine supplies, see `SUPPLIED`.
+        path: its file.
+        rules: the bundled rule files it reads, as `folder/name`: what the constant `RULES` of its file says.
     """
 
     name: str
@@ -59,6 +61,7 @@ class StepInfo:
     tables: dict[str, str]
     needs: frozenset[str]
     path: Path
+    rules: tuple[str, ...] = ()
 
     @property
     def names_keepers(self) -> bool:
@@ -109,6 +112,7 @@ def describe(name: str) -> StepInfo:
         tables={key: text for key, (_, text) in _entries(blocks.get("Tables", "")).items()},
         needs=frozenset(needs),
         path=Path(module.__file__ or ""),
+        rules=tuple(getattr(module, "RULES", ())),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, evidence, memory, rundir
+from curate import cache, check, evidence, memory, proof, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -39,6 +39,7 @@ class _State:
     verdicts: Verdicts
     signals: pl.DataFrame
     groups: pl.DataFrame
+    unproven: dict[str, str]
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -137,7 +138,7 @@ def _start(
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
     count = groups.height
-    return _State(recipe, runner, Verdicts.start(count), pl.DataFrame(height=count), groups)
+    return _State(recipe, runner, Verdicts.start(count), pl.DataFrame(height=count), groups, proof.unproven(recipe))
 
 
 def _account(recipe: Recipe, ingested: Ingested, rows: Rows) -> None:
@@ -166,15 +167,23 @@ def _run_stage(state: _State, stage: Stage) -> None:
         state.signals = state.signals.hstack(result.signals)
         state.tables |= {f"{use.name}.{name}": table_sorted(table) for name, table in result.tables.items()}
         steps.append(entry)
-    rules = judge(stage, state.verdicts, state.groups.hstack(state.signals))
-    known = evidence.evidence() if rules else None
-    rules = [{**facts, "evidence": evidence.of(rule, stage, known=known)}
-             for facts, rule in zip(rules, stage.keep, strict=True)]  # fmt: skip
+    rules = judge(proof.guarded(stage, state.unproven), state.verdicts, state.groups.hstack(state.signals))
+    rules = _vouched(state, stage, rules)
     after = int(state.verdicts.alive.sum())
     entry = {"name": stage.name, "rows_in": before, "rows_out": after, "steps": steps, "rules": rules}
     entry |= {"seconds": time.perf_counter() - started, "peak_memory_mib": memory.peak_mib()}
     state.stages.append(entry)
     _assert_keepers(state, stage)
+
+
+def _vouched(state: _State, stage: Stage, rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries of rules with what speaks for each, and why it only flags though the recipe says drop."""
+    known = evidence.evidence() if rules else None
+    told = []
+    for facts, rule in zip(rules, stage.keep, strict=True):
+        why = proof.reason(rule, state.unproven)
+        told.append({**facts, **({"unproven": why} if why else {}), "evidence": evidence.of(rule, stage, known=known)})
+    return told
 
 
 def _assert_keepers(state: _State, stage: Stage) -> None:
@@ -259,6 +268,7 @@ def _manifest(
         "ingest_cached": ingested.cached,
         "inputs": ingested.facts["inputs"],
         "sources": ingested.facts["sources"],
+        "rule_files": proof.stated(state.recipe),
         "stages": state.stages,
         "totals": dict(totals),
         "gates": list(gates),

@@ -7,13 +7,12 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from curate import catalog
 from curate.recipe import Keep, Scalar, Stage, Use, as_tuple
-from curate.rulebook import RULES, load
+from curate.rulefile import RULES, STRICT, load
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 FILE = RULES / "evidence.toml"
 
 
@@ -26,7 +25,7 @@ class Construction(BaseModel):
     one; `arguments` names the arguments that may differ from the step's defaults without harm, `*` any.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     signal: str
     form: str
     keepers: bool = False
@@ -41,7 +40,7 @@ class Reviewed(BaseModel):
     It holds for exactly this bound, this `where` and these arguments of the step, others being the defaults.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     signal: str
     form: str
     where: dict[str, Scalar | tuple[Scalar, ...]] = {}
@@ -59,7 +58,7 @@ class Reviewed(BaseModel):
 class Evidence(BaseModel):
     """All that is known of the bundled rules."""
 
-    model_config = _STRICT
+    model_config = STRICT
     why: str = Field(min_length=1)
     construction: tuple[Construction, ...]
     reviewed: tuple[Reviewed, ...] = ()

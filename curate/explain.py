@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,21 +95,25 @@ def _stages(recipe: Recipe, frame: pl.DataFrame, manifest: Mapping[str, Any]) ->
         unseen = {name for step in facts["steps"] if left and step["kind"] == "corpus" for name in step["signals"]}
         names = [name for step in facts["steps"] for name in step["signals"]]
         signals = {name: "unseen" if name in unseen else row[name] for name in names}
-        stages.append({"name": stage.name, "signals": signals, "rules": _rules(stage, frame, left=left)})
+        stages.append(
+            {"name": stage.name, "signals": signals, "rules": _rules(stage, facts["rules"], frame, left=left)}
+        )
         left = left or row["dropped_at"] == stage.name
     return stages
 
 
-def _rules(stage: Stage, row: pl.DataFrame, *, left: bool) -> list[dict[str, Any]]:
+def _rules(
+    stage: Stage, entries: Sequence[Mapping[str, Any]], row: pl.DataFrame, *, left: bool
+) -> list[dict[str, Any]]:
     rules = []
-    for rule in stage.keep:
+    for rule, entry in zip(stage.keep, entries, strict=True):
         failed, unknown, covered = (bool(flags[0]) for flags in broken(rule, row))
         verdict = "failed" if failed else "unknown" if unknown else "passed" if covered else "not covered"
         rules.append(
             {
                 "id": rule.rule_id(stage.name),
                 "why": rule.why,
-                "flag": rule.flag,
+                "flag": entry["flag"],
                 "verdict": "unseen: dropped before" if left else verdict,
             }
         )

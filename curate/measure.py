@@ -23,7 +23,8 @@ STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
 CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
-    "similar", "banded", "copies", "terms", "embed", "rulebook", "personal", "clean", "mend", "chat", "tokenizer",
+    "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
+    "tokenizer", "recurrence", "runs", "suffixes", "threads",
     "recurrence", "runs", "suffixes", "threads",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, check, formats, read
+from curate import catalog, check, formats, proof, read
 from curate.engine import CACHE
 from curate.ingest import cached_folder
 from curate.recipe import Recipe, Source
@@ -17,6 +17,7 @@ PROBE = 50
 def plan(recipe: Recipe, *, out: Path) -> dict[str, Any]:
     """Return the plan of a valid recipe as JSON data."""
     encoder = check.encoder(recipe)
+    doubts = proof.unproven(recipe)
     return {
         "name": recipe.name,
         "seed": recipe.seed,
@@ -29,7 +30,12 @@ def plan(recipe: Recipe, *, out: Path) -> dict[str, Any]:
                     {"as": use.name, "step": use.step, "kind": catalog.describe(use.step).kind, **use.arguments}
                     for use in stage.steps
                 ],
-                "rules": [{"id": rule.rule_id(stage.name), "why": rule.why, "flag": rule.flag} for rule in stage.keep],
+                "rules": [
+                    {"id": rule.rule_id(stage.name), "why": rule.why, "flag": rule.flag or unproven is not None}
+                    | {"unproven": unproven}
+                    for rule in stage.keep
+                    for unproven in (proof.reason(rule, doubts),)
+                ],
             }
             for stage in recipe.stages
         ],

@@ -6,24 +6,19 @@ Each file says why it exists and carries its own examples; `rules/README.md` des
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field
 
 from curate.errors import UserError, several, suggest
+from curate.rulefile import RULES as RULES
+from curate.rulefile import STRICT, Header, rule_file, table
+from curate.rulefile import load as load
 
-RULES: Path = Path(__file__).parent.parent / "rules"
-
-# Far more files than are bundled, so that steps that see many batches find theirs parsed.
-_CACHED_FILES = 256
 SlotType = Literal["text", "value", "list", "messages"]
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-_Model = TypeVar("_Model", bound=BaseModel)
 # What templates may use beside slots; `curate.render` works them out.
 DERIVED = ("options", "letter")
 
@@ -47,7 +42,7 @@ _Types = Annotated[tuple[SlotType, ...], BeforeValidator(_tuple), Field(min_leng
 class Pattern(BaseModel):
     """A regular expression that names what it finds; `hits` and `misses` are texts that test it."""
 
-    model_config = _STRICT
+    model_config = STRICT
     id: str
     kind: str
     regex: Annotated[re.Pattern[str], BeforeValidator(_compiled)]
@@ -59,7 +54,7 @@ class Pattern(BaseModel):
 class Entry(BaseModel):
     """Terms of one category; `weight` in [0, 1] says how much a hit counts, `hits` and `misses` are test sentences."""
 
-    model_config = _STRICT
+    model_config = STRICT
     id: str | None = None
     category: str
     terms: tuple[str, ...] = Field(min_length=1)
@@ -68,18 +63,16 @@ class Entry(BaseModel):
     misses: tuple[str, ...] = ()
 
 
-class Lexicon(BaseModel):
+class Lexicon(Header):
     """A word list of one language."""
 
-    model_config = _STRICT
-    why: str = Field(min_length=1)
     language: str
     entries: tuple[Entry, ...] = Field(min_length=1)
 
 
-class _PatternFile(BaseModel):
-    model_config = _STRICT
-    why: str = Field(min_length=1)
+class PatternFile(Header):
+    """A set of regular expressions."""
+
     patterns: tuple[Pattern, ...] = Field(min_length=1)
 
 
@@ -91,7 +84,7 @@ class Template(BaseModel):
     must be there, or must not.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     id: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")
     kind: Literal["zero_shot", "inverted"]
     needs: tuple[str, ...] = ()
@@ -108,7 +101,7 @@ class Family(BaseModel):
     previews show, `example_labels` the label set it comes from.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     family: str = Field(pattern=r"^[a-z0-9_]+$")
     why: str = Field(min_length=1)
     target: _Names = Field(min_length=1)
@@ -133,24 +126,10 @@ class Family(BaseModel):
 class _MoreTemplates(BaseModel):
     """A file without slots: it adds templates to a family that another file describes."""
 
-    model_config = _STRICT
+    model_config = STRICT
     family: str
     why: str = Field(min_length=1)
     templates: tuple[Template, ...] = Field(min_length=1)
-
-
-def rule_file(folder: str, name: str | Path) -> Path:
-    """Return the path of a file in a folder of `rules` by its name without suffix; a `Path` (the user's own) as it is.
-
-    Raises:
-        UserError: when no such file is bundled.
-    """
-    if isinstance(name, Path):
-        return name
-    found = {path.stem: path for path in (RULES / folder).glob("*.toml")}
-    if name not in found:
-        raise UserError(f"rules/{folder}", f"no file '{name}.toml'", suggest(name, found))
-    return found[name]
 
 
 def lexicon(name: str | Path) -> Lexicon:
@@ -161,7 +140,7 @@ def lexicon(name: str | Path) -> Lexicon:
 def patterns(name: str | Path) -> list[Pattern]:
     """Return the patterns of `rules/patterns/<name>.toml`, or of the file given as a `Path`, in its order."""
     path = rule_file("patterns", name)
-    found = load(path, _PatternFile).patterns
+    found = load(path, PatternFile).patterns
     ids = [pattern.id for pattern in found]
     if repeated := sorted({name for name in ids if ids.count(name) > 1}):
         raise UserError(str(path), f"id used more than once: {', '.join(repeated)}", "give each its own id")
@@ -193,7 +172,7 @@ def families(extra: Path | None = None) -> dict[str, Family]:
 
 def _own_family(path: Path, found: Mapping[str, Family]) -> Family:
     """Return what a user's file describes: a new family, or a known one with more templates."""
-    if {"slots", "optional", "target", "example"} & _toml(path).keys():
+    if {"slots", "optional", "target", "example"} & table(path).keys():
         family = load(path, Family)
         if family.family in found:
             fix = "choose another name, or leave only family, why and templates to add templates to it"
@@ -248,53 +227,3 @@ def _template_mistakes(template: Template, family: Family) -> list[str]:
     elif not template.prompt.strip() or not template.response.strip():
         mistakes.append("the prompt or the response is blank")
     return mistakes
-
-
-def load(path: Path, model: type[_Model]) -> _Model:
-    """Read a TOML file into a model; parsed files are remembered until the file changes."""
-    try:
-        stamp = path.stat()
-    except OSError as error:
-        raise UserError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
-    found: _Model = _parse(path, model, (stamp.st_mtime_ns, stamp.st_size))
-    return found
-
-
-@lru_cache(maxsize=_CACHED_FILES)
-def _parse(path: Path, model: type[Any], stamp: tuple[int, int]) -> Any:
-    try:
-        # Through JSON, because only there strict validation takes a list for a tuple and a string for an expression.
-        return model.model_validate_json(orjson.dumps(_toml(path), default=str))
-    except ValidationError as error:
-        raise several(str(path), _mistakes(error, model)) from error
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(str(path), f"is not TOML in UTF-8: {error}", "mend the line named") from error
-
-
-def _mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Put pydantic's errors into plain words, with the near match for an unknown key."""
-    items = error.errors()
-    # A list with a broken member also counts as too short: only the member is worth telling.
-    inner = {item["loc"][:depth] for item in items for depth in range(1, len(item["loc"]))}
-    return [_plain(item, model) for item in items if item["type"] != "too_short" or item["loc"] not in inner]
-
-
-def _plain(item: Mapping[str, Any], model: type[BaseModel]) -> str:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-    if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key; {suggest(str(item['loc'][-1]), _keys(model))}"
-    if item["type"] == "missing":
-        return f"{place}: missing; add this key"
-    return f"{place}: {item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
-
-
-def _keys(model: type[BaseModel]) -> set[str]:
-    """Return all key names that may occur anywhere in a file of this model."""
-    schema = model.model_json_schema()
-    tables = [schema, *schema.get("$defs", {}).values()]
-    return {name for table in tables for name in table.get("properties", {})}

@@ -59,6 +59,8 @@ class Matcher:
         """
         pattern = self.pattern.pattern
         found: list[list[Hit]] = [[] for _ in range(len(folded))]
+        if not self.entries:
+            return found
         # Without boundaries, which are slow beyond ASCII: never wrong about a text that holds no term.
         some = folded.str.contains(pattern.replace(r"\b", "")).fill_null(False).arg_true()
         texts = folded.gather(some)
@@ -114,6 +116,8 @@ def matcher(lexicon: Lexicon, *categories: str) -> Matcher:
     chosen = [
         entry for entry in lexicon.entries if (entry.category in categories if categories else entry.category != PART)
     ]
+    if not chosen:  # a list of one's own need not know every category
+        return Matcher(re.compile("(?!)"), ())
     chosen.sort(key=lambda entry: -entry.weight)
     groups = [f"(?P<e{i}>{_alternation(entry, parts, ())})" for i, entry in enumerate(chosen)]
     return Matcher(re.compile(rf"\b(?:{'|'.join(groups)})\b"), tuple(chosen))

@@ -7,6 +7,7 @@ from typing import Any
 
 from reports import shown
 from reports.alert import FEW, Facts, alert, group, victim
+from reports.reviews import asking
 
 HEAVY = 0.2  # a rule that takes more than a fifth of a group changes what the group is, not only its quality
 UNKNOWN = 0.1  # a rule that has no verdict on a tenth of its rows guards less than it seems to
@@ -48,11 +49,29 @@ def _flags(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the rules that flag rows, but for those whose finding has an alert of its own."""
     told = _told(facts)
     for rule in facts["rules"]["list"]:
+        if rule["unproven"]:
+            continue  # told by `_unproven`
         if rule["flag"] and rule["failed"] and rule["signal"].split(".")[0] not in told:
             rows = shown.verb(rule["failed"], "rows are", "row is")
             text = f"{shown.count(rule['failed'])} {rows} flagged by {rule['id']}: {rule['why']}."
             of = (rule["failed"], rule["evaluated"])
             yield alert("note", text, victim(facts, rule["id"]), of=of, section="rules")
+
+
+def _unproven(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Name the rules that only flag, though the recipe lets them drop, because a file that they rest on is unproven."""
+    doubtful: dict[str, list[Facts]] = {}
+    for rule in facts["rules"]["list"]:
+        if rule["unproven"]:
+            doubtful.setdefault(rule["unproven"], []).append(rule)
+    for reason, rules in doubtful.items():
+        named = ", ".join(rule["id"] for rule in rules[:NAMED])
+        named += f" and {len(rules) - NAMED} more" if len(rules) > NAMED else ""
+        only = shown.verb(len(rules), "Rules", "Rule"), shown.verb(len(rules), "flag", "flags")
+        text = f"{only[0]} {named} only {only[1]}: {reason}; see rules/README.md."
+        most = max(rules, key=lambda rule: int(rule["failed"]))
+        command = asking(str(facts["headline"]["run"]), most["id"])
+        yield alert("warning", text, command, of=(most["failed"], most["evaluated"]), section="rules")
 
 
 def _told(facts: Facts) -> set[str]:
@@ -76,4 +95,4 @@ def _idle(facts: Facts) -> Iterator[dict[str, Any]]:
         yield alert("note", text, shown.command("curate", "steps", step), of=of, section="rules", unit="rule")
 
 
-CHECKS = (_heavy, _unknown, _flags, _idle)
+CHECKS = (_heavy, _unproven, _unknown, _flags, _idle)

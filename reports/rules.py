@@ -28,7 +28,7 @@ def rules(view: View) -> dict[str, Any]:
     """Return the facts of every rule and how often two rules hit the same row."""
     found = view.rules
     if not found:
-        return {"skipped": "the recipe has no keep rules", "list": []}
+        return {"skipped": "the recipe has no keep rules", "list": [], "files": view.manifest.get("rule_files", [])}
     hits = _hits(view)
     return {
         "method": (
@@ -36,6 +36,7 @@ def rules(view: View) -> dict[str, Any]:
             "that it fails; unique rows fail no other rule of that stage; unknown rows have no value and stay"
         ),
         "list": [_rule(view, rule, hits) for rule in found],
+        "files": view.manifest.get("rule_files", []),
         "overlap": _overlap(view, found),
     }
 
@@ -104,7 +105,8 @@ def _rule(view: View, rule: Mapping[str, Any], hits: pl.DataFrame) -> dict[str, 
     keys = ("id", "stage", "signal", "form", "why", "evaluated", "failed", "first", "unique", "unknown")
     facts: dict[str, Any] = {key: rule[key] for key in keys}
     facts |= {key: rule[key] for key in ("min", "max", "is", "any_of", "none_of") if key in rule}
-    facts |= {"flag": bool(rule.get("flag")), "where": where(rule), "sentence": sentence(rule)}
+    facts |= {"flag": bool(rule.get("flag")), "unproven": rule.get("unproven"), "where": where(rule)}
+    facts["sentence"] = sentence(rule)
     facts["failed_share"] = rate(rule["failed"], rule["evaluated"])
     facts["unknown_share"] = rate(rule["unknown"], rule["evaluated"])
     facts["step"] = _step(view, str(rule["signal"]).split(".")[0])

@@ -41,6 +41,7 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
     _alerts(console, facts["alerts"])
     console.print()
     _judged(console, facts["reviews"])
+    _unproven(console, facts["rules"]["list"])
     cut_line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
     for place, step in enumerate(facts["next"][:COMMANDS]):
         label = "next    " if place == 0 else "        "
@@ -149,6 +150,15 @@ def _judged(console: Console, reviews: Mapping[str, Any]) -> None:
         told.append(f"not on this data: {shown.plural(len(reviews['unjudged']), 'rule')} that {drop} rows")
     if told:
         cut_line(console, Text.assemble(("judged  ", "dim"), shown.line("; ".join(told))))
+
+
+def _unproven(console: Console, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Print in one line which rule only flags because a file that it rests on is unproven, and how many more do."""
+    found = [rule for rule in rules if rule["unproven"]]
+    if found:
+        more = f" (and {shown.plural(len(found) - 1, 'more rule')})" if len(found) > 1 else ""
+        told = f"only flags: {found[0]['id']}{more}: {found[0]['unproven']}; see rules/README.md"
+        cut_line(console, Text(shown.line(told), style="yellow"))
 
 
 def plain_table(first: str, numbers: Sequence[str], *, bar: bool = False) -> Table:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -76,3 +81,40 @@ def test_misses_of_one_personal_pattern_are_found_by_no_other() -> None:
     found = rulebook.patterns("pii")
     wrong = {miss: spans for one in found for miss in one.misses if (spans := personal.find(miss, found))}
     assert wrong == {}
+
+
+@pytest.fixture(scope="module")
+def labels() -> ModuleType:
+    path = Path(__file__).parent.parent / "bench" / "labels.py"
+    spec = importlib.util.spec_from_file_location("labels", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "labels", module)  # its dataclass looks itself up there
+        spec.loader.exec_module(module)
+    module.__dict__["SHARED"] = path.parent / "nowhere"  # what is committed must suffice
+    return module
+
+
+@pytest.mark.parametrize("name", [*(f"lexicons/{one}" for one in LEXICONS), *(f"patterns/{one}" for one in PATTERNS)])
+def test_the_figures_in_the_header_are_those_that_are_measured(labels: ModuleType, name: str) -> None:
+    text = (rulebook.RULES / f"{name}.toml").read_text(encoding="utf-8")
+    counts = labels.counts(name)
+    assert counts
+    assert labels.written(text, counts) == text, "measure again: python bench/labels.py --write"
+
+
+@pytest.mark.parametrize("name", ["identity", "markers", "pii", "refusal"])
+def test_labelled_texts_are_different_and_half_of_them_look_alike(labels: ModuleType, name: str) -> None:
+    lines = (labels.LABELLED / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len({row["text"] for row in rows}) == len(rows) >= 80
+    assert len(rows) / 3 < sum(not row["found"] for row in rows) < len(rows) * 2 / 3
+
+
+def test_counts_compare_label_by_label(labels: ModuleType) -> None:
+    found = labels.compare("x", ["a", "b", "c"], [{"p", "q"}, set(), {"p"}], [{"p"}, {"q"}, {"p"}], note="")
+    assert (found.right, found.wrong, found.missed) == (2, 1, 1)
+    assert (found.precision, found.recall) == (0.6667, 0.6667)
+    assert found.failures == ["-q: a", "+q: b"]

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from curate.catalog import StepInfo
 from curate.cli.shared import shown
+from curate.proof import FIX
 
 VERDICTS = {"passed": "green", "failed": "bold red", "unknown": "yellow"}
 # Characters of a text that `explain` prints; the whole is in --json.
@@ -81,6 +82,8 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
         for rule in stage["rules"]:
             mark = "flag" if rule["flag"] else "keep"
             console.print(f"  {mark} {shown(rule['id'].partition('/')[2])}: {shown(rule['why'])}")
+            if rule["unproven"]:
+                console.print(f"    [yellow]only flags[/]: {shown(rule['unproven'])}; {FIX}", soft_wrap=True)
     console.print(f"\nrows of an earlier run are cached: {'yes' if plan['rows_cached'] else 'no'}")
     for model in plan["models"]:
         console.print(f"model present: {shown(model['model'])} ({shown(model['backend'])})")

@@ -7,6 +7,8 @@ import polars as pl
 from curate import personal, schema
 from curate.schema import Measured
 
+RULES = ("patterns/pii",)
+
 
 def pii(rows: pl.DataFrame, *, column: str = "rendered") -> Measured:
     """Find personal data and secrets: addresses, numbers, keys.

@@ -10,6 +10,7 @@ import polars as pl
 from curate import rulebook, terms
 from curate.terms import Hit, Matcher
 
+RULES = ("lexicons/toxicity",)
 CATEGORIES = ("hate", "harassment", "violence", "sexual", "self-harm")
 # A hit in a sentence that speaks against it is a report of abuse: under every bound that a rule could sensibly set.
 COUNTERED = 0.2

@@ -48,3 +48,10 @@ def test_a_missing_text_holds_none() -> None:
 def test_many_texts_at_once_give_what_each_gives(matcher: terms.Matcher, values: list[list[str]]) -> None:
     texts = pl.Series(["".join(parts) for parts in values], dtype=pl.String)
     assert matcher.hits(texts) == [list(matcher.find(value)) for value in texts]
+
+
+def test_a_category_without_entries_finds_nothing():
+    found = terms.matcher(Lexicon(why="a", language="en", entries=(Entry(category="a", terms=("b",)),)), "other")
+    assert found.hits(pl.Series(["b", "", None])) == [[], [], []]
+    assert list(found.find("b")) == []
+    assert found.pattern.search("b") is None
