@@ -244,8 +244,10 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
     source, family = tally.source, tally.family
     if family is None:
         return lambda record, data: _conversation(data, str(tally.format))
-    kinds = recipe.templates.kinds if source.split == "train" else ("zero_shot",)
-    plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, seed=recipe.seed)
+    train = source.split == "train"
+    kinds = recipe.templates.kinds if train else ("zero_shot",)
+    # Held-out rows are worded in all ways, those kept from training among them, so that both can be compared.
+    plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, unseen=not train, seed=recipe.seed)
     pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)
 
     def rendered(record: str, data: str) -> tuple[str, str, list[render.Rendered]]:

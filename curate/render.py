@@ -56,12 +56,13 @@ class Pool:
 class Plan:
     """How many renderings of which kinds.
 
-    One zero-shot rendering by default, because every record then speaks exactly once. The seed of all choices has no
-    default: it is the recipe's.
+    One zero-shot rendering by default, because every record then speaks exactly once. Templates that are kept from
+    training are drawn only where asked. The seed of all choices has no default: it is the recipe's.
     """
 
     per_record: int = 1
     kinds: tuple[str, ...] = ("zero_shot",)
+    unseen: bool = False
     seed: int
 
 
@@ -108,7 +109,7 @@ def render(record: str, slots: Mapping[str, Any], *, family: Family, pool: Pool,
         UserError: when a template is wrong.
     """
     one = _Record(record, slots, family, pool, plan.seed)
-    left = {kind: found for kind in dict.fromkeys(plan.kinds) if (found := _fitting(one, kind))}
+    left = {kind: found for kind in dict.fromkeys(plan.kinds) if (found := _fitting(one, kind, plan.unseen))}
     renderings: list[Rendered] = []
     draws = 0
     while left:
@@ -128,17 +129,22 @@ def render(record: str, slots: Mapping[str, Any], *, family: Family, pool: Pool,
     return renderings
 
 
-def preview(family: Family) -> list[Rendered]:
-    """Render the example of a family with each of its templates, in the order of the file.
+def preview(family: Family, *, example: int = 0) -> list[Rendered]:
+    """Render an example of a family with each of its templates, in the order of the file.
 
     What a template must do without is taken out of the example for it.
     """
-    example = slots_of(family.example, family=family, fields={}, labels={})
-    pool = Pool(labels=tuple(sorted(family.example_labels)))
+    slots = slots_of(family.example[example], family=family, fields={}, labels={})
+    return every("preview", slots, family=family, labels=family.example_labels)
+
+
+def every(record: str, slots: Mapping[str, Any], *, family: Family, labels: Sequence[str]) -> list[Rendered]:
+    """Render a record with each template of its family that fits once what it must do without is taken out."""
+    pool = Pool(labels=tuple(sorted(labels)))
     shown = []
     for template in family.templates:
-        slots = {slot: value for slot, value in example.items() if slot not in template.without}
-        one = _Record("preview", slots, family, pool, seed=0)
+        kept = {slot: value for slot, value in slots.items() if slot not in template.without}
+        one = _Record(record, kept, family, pool, seed=0)
         if _fits(template, _present(one)):
             shown.append(_plain(one, template))
     return shown
@@ -148,16 +154,17 @@ def _drawn(items: Sequence[Any], one: _Record, purpose: str) -> Any:
     return items[0] if len(items) == 1 else items[chance.pick(one.seed, one.record, purpose, size=len(items))]
 
 
-def _fitting(one: _Record, kind: str) -> list[Template]:
+def _fitting(one: _Record, kind: str, unseen: bool) -> list[Template]:
     """Return the templates of a kind that this record has all values for; few-shot ones may yet lack exemplars."""
     present = _present(one)
+    allowed = [template for template in one.family.templates if unseen or not template.unseen]
     if kind == FEW_SHOT:
         if not one.pool.exemplars:
             return []
-        return [t for t in one.family.templates if t.kind == "zero_shot" and t.turns is None and _fits(t, present)]
+        return [t for t in allowed if t.kind == "zero_shot" and t.turns is None and _fits(t, present)]
     if kind == "inverted" and any(one.slots.get(slot) in ("", []) for slot in one.family.target):
         return []  # an empty answer would become an empty question
-    return [template for template in one.family.templates if template.kind == kind and _fits(template, present)]
+    return [template for template in allowed if template.kind == kind and _fits(template, present)]
 
 
 def _fits(template: Template, present: set[str]) -> bool:
@@ -180,7 +187,7 @@ def _has_options(one: _Record) -> bool:
 def _values(one: _Record, template: Template) -> dict[str, Any]:
     """Return slots and the derived values that the template needs."""
     values = dict(one.slots)
-    if "options" not in template.needs and "letter" not in template.needs:
+    if not set(DERIVED) & set(template.needs):
         return values
     choices = one.slots.get("choices", one.pool.labels)
     answer = one.slots["answer" if "choices" in one.slots else "label"]
@@ -188,7 +195,8 @@ def _values(one: _Record, template: Template) -> dict[str, Any]:
     if not any(_POSITIONAL.search(choice) for choice in choices):
         order = chance.shuffled(one.seed, one.record, "options", size=len(choices))
     values["options"] = [choices[index] for index in order]
-    values["letter"] = letter_name(values["options"].index(answer))
+    place = values["options"].index(answer)
+    values["letter"], values["number"] = letter_name(place), str(place + 1)
     return values
 
 

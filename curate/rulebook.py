@@ -20,7 +20,8 @@ from curate.rulefile import load as load
 
 SlotType = Literal["text", "value", "list", "messages"]
 # What templates may use beside slots; `curate.render` works them out.
-DERIVED = ("options", "letter")
+DERIVED = ("options", "letter", "number")
+Style = Literal["question", "command", "form", "dialogue", "plain", "formal", "casual"]
 
 
 def _tuple(value: Any) -> Any:
@@ -33,6 +34,11 @@ def _compiled(value: Any) -> Any:
         return re.compile(value) if isinstance(value, str) else value
     except re.error as fault:
         raise ValueError(f"is not a regular expression: {fault}") from None
+
+
+def _records(value: Any) -> Any:
+    """Let a file give one example without a list."""
+    return (value,) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value
 
 
 _Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
@@ -81,14 +87,18 @@ class Template(BaseModel):
 
     `prompt` and `response` are Jinja texts over slots and derived values; `turns` names, instead of both, the slot of
     type messages that is the conversation already. `needs` and `without` name optional slots and derived values that
-    must be there, or must not.
+    must be there, or must not; `unused` those that are left out on purpose. `style` says how it is worded. An `unseen`
+    one is kept from training: only held-out rows are worded so.
     """
 
     model_config = STRICT
     id: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")
     kind: Literal["zero_shot", "inverted"]
+    style: tuple[Style, ...] = ()
+    unseen: bool = False
     needs: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     prompt: str = ""
     response: str = ""
     turns: str | None = None
@@ -97,8 +107,8 @@ class Template(BaseModel):
 class Family(BaseModel):
     """A task family: its slots, which of them are the answer, and its templates.
 
-    `either` lists groups of optional slots of which one group must be there in full. `example` is a record that all
-    previews show, `example_labels` the label set it comes from.
+    `either` lists groups of optional slots of which one group must be there in full. `example` holds records that
+    previews show, `example_labels` the label set they come from; `metrics` are those by which answers are judged.
     """
 
     model_config = STRICT
@@ -108,7 +118,9 @@ class Family(BaseModel):
     slots: dict[str, _Types] = Field(default_factory=dict)
     optional: dict[str, _Types] = Field(default_factory=dict)
     either: tuple[tuple[str, ...], ...] = ()
-    example: dict[str, Any]
+    language: str = "en"
+    metrics: tuple[str, ...] = ()
+    example: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_records), Field(min_length=1)]
     example_labels: tuple[str, ...] = ()
     templates: tuple[Template, ...] = Field(min_length=1)
 
@@ -199,9 +211,10 @@ def _checked(family: Family, path: Path) -> Family:
 
 def _slot_mistakes(family: Family) -> list[str]:
     either = [slot for group in family.either for slot in group]
+    shown = list(dict.fromkeys(slot for record in family.example for slot in record))
     mistakes = [
         f"{key}: '{name}' is not a slot; {suggest(name, family.types)}"
-        for key, names in (("target", family.target), ("either", either), ("example", list(family.example)))
+        for key, names in (("target", family.target), ("either", either), ("example", shown))
         for name in names
         if name not in family.types
     ]
@@ -214,7 +227,7 @@ def _template_mistakes(template: Template, family: Family) -> list[str]:
     if not template.id.startswith(f"{family.family}."):
         mistakes.append(f"the id must begin with '{family.family}.'")
     known = [*family.optional, *DERIVED]
-    for name in (*template.needs, *template.without):
+    for name in (*template.needs, *template.without, *(slot for slot in template.unused if slot not in family.slots)):
         if name not in known:
             mistakes.append(f"'{name}' is neither an optional slot nor a derived value; {suggest(name, known)}")
     if template.turns is not None:

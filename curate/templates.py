@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -48,6 +49,11 @@ def numbered(items: Sequence[str] | str) -> str:
     return "\n".join(f"{index}. {item}" for index, item in enumerate(_listed(items), 1))
 
 
+def counted(items: Sequence[str] | str) -> str:
+    """Return one line `(1) item` per item."""
+    return "\n".join(f"({index}) {item}" for index, item in enumerate(_listed(items), 1))
+
+
 def inline(items: Sequence[str] | str) -> str:
     """Return `a`, `a or b`, `a, b or c`."""
     *rest, last = _listed(items) or [""]
@@ -64,7 +70,12 @@ def lines(items: Sequence[str] | str) -> str:
     return "\n".join(_listed(items))
 
 
-FILTERS = {f.__name__: f for f in (bullets, lettered, numbered, inline, commas, lines)}
+def json(value: Any) -> str:
+    """Return a value as JSON, characters beyond ASCII as they are."""
+    return orjson.dumps(value).decode()
+
+
+FILTERS = {f.__name__: f for f in (bullets, lettered, numbered, counted, inline, commas, lines, json)}
 
 
 def _listed(items: Sequence[str] | str) -> list[str]:

@@ -57,12 +57,14 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or em
 def check(recipe: RecipePath, sets: Sets = None, limit: Limit = None, seed: Seed = None, as_json: Json = False) -> None:
     """Validate a recipe without running it, then show the plan."""
     from curate import check as checking
-    from curate import plan
+    from curate import lint, plan
     from curate.recipe import load_recipe
 
     network(False)
     loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit)
     checking.require(loaded)
+    if loaded.templates.path:
+        lint.require(loaded.resolve(loaded.templates.path))
     planned = plan.plan(loaded, out=Path("runs") / loaded.name)
     if as_json:
         print_json(planned)
