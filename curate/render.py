@@ -158,13 +158,20 @@ def _fitting(one: _Record, kind: str, unseen: bool) -> list[Template]:
     """Return the templates of a kind that this record has all values for; few-shot ones may yet lack exemplars."""
     present = _present(one)
     allowed = [template for template in one.family.templates if unseen or not template.unseen]
+    if _unanswered(one):
+        allowed = [template for template in allowed if not template.wraps] or allowed  # else it would pass
     if kind == FEW_SHOT:
         if not one.pool.exemplars:
             return []
         return [t for t in allowed if t.kind == "zero_shot" and t.turns is None and _fits(t, present)]
-    if kind == "inverted" and any(one.slots.get(slot) in ("", []) for slot in one.family.target):
+    if kind == "inverted" and _unanswered(one):
         return []  # an empty answer would become an empty question
     return [template for template in allowed if template.kind == kind and _fits(template, present)]
+
+
+def _unanswered(one: _Record) -> bool:
+    """Tell whether a part of the answer is empty or blank."""
+    return any(slot in one.slots and not str(one.slots[slot] or "").strip() for slot in one.family.target)
 
 
 def _fits(template: Template, present: set[str]) -> bool:
@@ -282,13 +289,8 @@ def _misfit(one: _Record, plan: Plan) -> str:
     why = f"no template of family '{one.family.family}' fits: it has {', '.join(one.slots) or 'no slots'}"
     why += f"{' and options' if _has_options(one) else ''}; kinds {', '.join(plan.kinds)}"
     kinds = {"zero_shot" if kind == FEW_SHOT else kind for kind in plan.kinds}
-    needs = sorted(
-        {
-            ", ".join(t.needs)
-            for t in one.family.templates
-            if t.kind in kinds and not _fits(t, _present(one)) and t.needs
-        }
-    )
+    lacking = [t for t in one.family.templates if t.kind in kinds and not _fits(t, _present(one))]
+    needs = sorted({", ".join(t.needs) for t in lacking if t.needs})
     if FEW_SHOT in plan.kinds:
         why += "; no usable exemplar" if one.pool.exemplars else "; no exemplars in this source"
     return why + (f"; templates need {' / '.join(needs)}" if needs else "")

@@ -103,6 +103,11 @@ class Template(BaseModel):
     response: str = ""
     turns: str | None = None
 
+    @cached_property
+    def wraps(self) -> bool:
+        """Tell whether the response has words or signs of its own around the answer."""
+        return bool(re.sub(r"\{\{.*?\}\}", "", self.response).strip())
+
 
 class Family(BaseModel):
     """A task family: its slots, which of them are the answer, and its templates.

@@ -70,6 +70,12 @@ def test_templates_kept_from_training_are_drawn_only_where_asked():
         assert one.template.split(":")[0] not in names - seen("classification")
 
 
+def test_an_empty_answer_is_not_dressed_up():
+    for answer in ("", " Me\n"):
+        found = rows("qa_open", {"question": "Who?", "answer": answer}, per_record=99)
+        assert ({one.response for one in found} == {answer}) == (answer == "")
+
+
 def test_options_need_a_small_known_label_set():
     few = {one.template for one in rows("classification", NEWS, pool=Pool(LABELS, ()), per_record=99)}
     assert few == seen("classification")
