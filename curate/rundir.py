@@ -25,6 +25,9 @@ TABLES = ("rows", "mix", "heldout", "origins")
 # What a run directory holds; anything else in it is the user's.
 OWN = {MANIFEST, *(f"{name}.parquet" for name in TABLES), "rejects.jsonl", "tables"}
 OWN |= {"report.json", "report.html", "README.md", "croissant.json", "compare.json", "compare.html"}
+# What `curate order` found out about the order of the stages.
+ORDER = "order.json"
+OWN.add(ORDER)
 # What an audit adds: the recipe it proposes, and its rows for a trainer. In any other run these are the user's.
 RECIPE, EXPORT = "recipe.toml", "export"
 AUDIT = "audit"  # what the manifest of an audit calls its recipe file

@@ -7,5 +7,6 @@ from reports.quality import describe as describe
 from reports.quality import load as load
 from reports.terminal import summary as summary
 from reports.terminal_compare import comparison as comparison
+from reports.terminal_rules import rule_table as rule_table
 
-__all__ = ["build", "compare", "comparison", "describe", "judging", "load", "summary"]
+__all__ = ["build", "compare", "comparison", "describe", "judging", "load", "rule_table", "summary"]

@@ -7,6 +7,7 @@ from typing import Any
 from curate.rundir import AUDIT
 from reports import shown, toml
 from reports.outputs import output
+from reports.rule_use import cost, rule_costs
 from reports.view import View
 
 
@@ -60,6 +61,7 @@ def timing(view: View) -> dict[str, Any]:
                     "kind": step["kind"],
                     "seconds": float(step.get("seconds") or 0),
                     "cached": bool(step.get("cached")),
+                    "cost": cost(step),
                 }
                 for step in stage["steps"]
             ],
@@ -67,4 +69,4 @@ def timing(view: View) -> dict[str, Any]:
         for stage in manifest["stages"]
     ]
     total = {"seconds": float(manifest.get("seconds") or 0), "peak_memory_mib": manifest.get("peak_memory_mib")}
-    return {**total, "started": manifest.get("started"), "stages": stages}
+    return {**total, "started": manifest.get("started"), "stages": stages, "rules": rule_costs(view)}

@@ -10,6 +10,7 @@ import polars as pl
 from reports import shown
 from reports.distribution import distribution
 from reports.masking import masked
+from reports.rule_use import order, overlap, used
 from reports.view import View, draw, rate
 
 # Examples per rule: four victims by chance show what it typically hits, the closest on both sides show where it cuts.
@@ -20,8 +21,6 @@ MOVE = 0.1
 LISTED = 12
 # More rows than this at the same distance from a bound are not close to it, they are the bulk: a fair draw says more.
 TIED = 20
-# Rules in the overlap matrix: more columns than this cannot be read on a page.
-MATRIX = 16
 
 
 def rules(view: View) -> dict[str, Any]:
@@ -29,15 +28,17 @@ def rules(view: View) -> dict[str, Any]:
     found = view.rules
     if not found:
         return {"skipped": "the recipe has no keep rules", "list": [], "files": view.manifest.get("rule_files", [])}
-    hits = _hits(view)
+    hits, use = _hits(view), used(view)
     return {
         "method": (
             "counts are over the rows alive at the rule's stage; a row's first cause is the first rule of the recipe "
-            "that it fails; unique rows fail no other rule of that stage; unknown rows have no value and stay"
+            "that it fails; unique rows fail no other rule of that stage; hit and alone count over all "
+            "stages; unknown rows have no value and stay"
         ),
-        "list": [_rule(view, rule, hits) for rule in found],
+        "list": [{**_rule(view, rule, hits), **use[rule["id"]]} for rule in found],
         "files": view.manifest.get("rule_files", []),
-        "overlap": _overlap(view, found),
+        "overlap": overlap(view),
+        "order": order(view),
     }
 
 
@@ -228,21 +229,3 @@ def _shown_value(value: Any) -> str:
         return shown.number(value)
     text = ", ".join(map(str, value)) or "(none)" if isinstance(value, list) else str(value)
     return shown.clipped(masked(text)[0], 80)
-
-
-def _overlap(view: View, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Count the rows that fail both of two rules, for rules that meet; on the diagonal all rows that fail the rule."""
-    joined = pl.col("dropped_by").list.join("\x1f")
-    sets = view.base.lazy().filter(~pl.col("kept")).group_by(joined).len("rows").collect()
-    counts: dict[tuple[str, str], int] = {}
-    for names, rows in sets.iter_rows():
-        members = names.split("\x1f")
-        for one in members:
-            for other in members:
-                counts[one, other] = counts.get((one, other), 0) + rows
-    meeting = {one for one, other in counts if one != other}
-    heaviest = sorted(meeting, key=lambda rule: (-counts[rule, rule], rule))[:MATRIX]
-    order = [rule["id"] for rule in found if rule["id"] in heaviest]
-    matrix = [[counts.get((one, other), 0) for other in order] for one in order]
-    alone = sum(1 for one, other in counts if one == other and one not in meeting)
-    return {"rules": order, "matrix": matrix, "left_out": len(meeting) - len(order), "alone": alone}

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curate import review as reviewing
-from curate.cli.shared import Json, RunPath, print_json, shown, stderr, stdout
+from curate.cli.shared import Json, Quiet, RunPath, Workers, cores, network, print_json, progress, shown, stderr, stdout
 from curate.text import visible
 
 KEYS = {"r": "right", "w": "wrong", "u": "unsure", "b": reviewing.BACK, "q": reviewing.STOP}
@@ -34,6 +34,7 @@ Marks = Annotated[
 ]
 Listing = Annotated[bool, typer.Option("--list", help="Print the sample without asking.")]
 StepName = Annotated[str | None, typer.Option("--step", metavar="NAME", help="The step, where several kept pairs.")]
+Every = Annotated[bool, typer.Option("--all", help="Swap any two stages, not only neighbours.")]
 Levels = Annotated[list[float] | None, typer.Option("--at", help="A threshold in (0, 1]; repeatable.")]
 
 
@@ -238,3 +239,36 @@ def sweep(run: RunPath, step: StepName = None, at: Levels = None, as_json: Json 
         key = f"stages.{found['stage']}.steps.{found['step']}.threshold=…"
         anew = shlex.join(["curate", "run", folder.manifest["recipe_file"], "--set", key])
         console.print(f"{why}; compare anew: {shown(anew)}", soft_wrap=True)
+
+
+def order(
+    run: RunPath, every: Every = False, workers: Workers = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
+    """Tell which rows would change sides if two stages swapped places, and add it to the report."""
+    from curate import api
+    from curate import order as ordering
+    from curate.rundir import RunDir
+
+    network(False)
+    folder = RunDir.open(run)
+    with progress(quiet or as_json) as update:
+        found = ordering.order(folder, every=every, workers=workers or cores(), progress=update)
+    api.Run(folder.path).report()
+    if as_json:
+        print_json(found)
+        return
+    console = stdout()
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "swapped with"):
+        table.add_column(column, overflow="fold")
+    for column in ("kept only now", "kept only swapped"):
+        table.add_column(column, justify="right")
+    for pair in found["pairs"]:
+        refused = pair["state"] == "refused"
+        counts = ["refused", ""] if refused else [f"{pair['only_now']:,}", f"{pair['only_swapped']:,}"]
+        table.add_row(shown(pair["first"]), shown(pair["second"]), *counts)
+    console.print(f"{found['rows']:,} rows, {found['kept']:,} kept; order matters where rows change sides")
+    console.print(table)
+    for why in dict.fromkeys(pair["why"] for pair in found["pairs"] if pair["state"] == "refused"):
+        console.print(shown(why), soft_wrap=True)
+    console.print(f"the report says so too: {shown(run / 'report.html')}", soft_wrap=True)

@@ -58,6 +58,7 @@ def audit(
 def report(
     run: RunPath,
     against: Annotated[Path | None, typer.Option("--against", metavar="RUN2", help="Compare with another run.")] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="A line for each rule: cost, hits, removals.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the report of a run again, or compare two runs."""
@@ -76,6 +77,8 @@ def report(
     facts = reports.build(run)
     if as_json:
         print_json(facts)
+    elif rules:
+        reports.rule_table(facts, console=stdout())
     else:
         reports.summary(facts, console=stdout(), run=run)
 

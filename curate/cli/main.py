@@ -28,6 +28,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     look.explain,
     judge.review,
     judge.sweep,
+    judge.order,
     look.export,
     catalogue.steps,
     catalogue.templates,

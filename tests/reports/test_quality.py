@@ -104,7 +104,9 @@ def test_examples_stand_on_both_sides_and_say_of_how_many(facts: dict[str, Any])
 
 def test_overlap_names_the_rules_that_meet(facts: dict[str, Any]) -> None:
     overlap = facts["rules"]["overlap"]
-    assert overlap == {"rules": [WORDS_1, TOXIC], "matrix": [[1, 1], [1, 5]], "left_out": 0, "alone": 3}
+    assert (overlap["rules"], overlap["matrix"]) == ([WORDS_1, TOXIC], [[1, 1], [1, 5]])
+    assert overlap["jaccard"] == [[1, 0.2], [0.2, 1]]
+    assert (overlap["left_out"], overlap["alone"]) == (0, 4)
 
 
 def test_duplicates_count_clusters_sizes_and_sources(facts: dict[str, Any]) -> None:

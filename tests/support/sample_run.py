@@ -128,6 +128,18 @@ RECIPE = {
 }
 
 
+# One row breaks two rules: number 56.
+USE = {
+    "rules": [
+        {"id": name, "hit": hit, "alone": alone}
+        for name, hit, alone in (
+            (WORDS_1, 1, 0), (TOXIC, 5, 4), (WORDS_5, 10, 10), (LONG, 1, 0), (EXACT, 5, 5), (NEAR, 1, 1)
+        )
+    ],
+    "both": [[0, 1, 1]],
+}  # fmt: skip
+
+
 def manifest() -> dict[str, Any]:
     """Return the manifest of the run."""
     checks = [
@@ -164,6 +176,7 @@ def manifest() -> dict[str, Any]:
             _stage("near", (40, 39), {"near": "corpus"}, [_rule(NEAR, "one", {"max": 0.0}, (40, 1, 1, 1, 0))]),
         ],
         "totals": {"records_read": 61, "rejects": 1, "train_rows": 60, "heldout_rows": 0, "kept": 39, "dropped": 21},
+        "use": USE,
         "gates": [{"name": "min_kept", "bound": 30, "value": 39, "passed": True}],
         "seconds": 3.5,
         "peak_memory_mib": 120.0,

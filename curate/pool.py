@@ -1,0 +1,41 @@
+"""Worker processes, started once and only when asked for, that end with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context, parent_process
+
+Pool = Callable[[], Executor | None]
+
+
+def pool(workers: int, stack: ExitStack) -> Pool:
+    """Return a function that starts the worker processes once, when first asked; the stack ends them."""
+    started: list[Executor] = []
+
+    def ask() -> Executor | None:
+        if workers > 1 and not started:
+            # spawn: a fork of a process in which polars has threads can hang
+            executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
+            stack.callback(executor.shutdown, cancel_futures=True)
+            started.append(executor)
+        return started[0] if started else None
+
+    return ask
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, which stops the workers, and end with a parent that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # else an orphan would wait for work for ever
+        os._exit(1)
