@@ -115,10 +115,10 @@ def compare(data: str, texts: Sequence[str], wanted: Labels, found: Labels, *, n
 
 
 def abridged(text: str) -> str:
-    """Return the beginning of a text on one line, personal details masked."""
+    """Return the beginning of a text on one line, personal details and names of accounts masked."""
     for _, start, end in reversed(find_in(text)):
         text = f"{text[:start]}[…]{text[end:]}"
-    line = " ".join(text.split())
+    line = re.sub(r"@\w+", "@…", " ".join(text.split()))
     return line if len(line) <= 60 else f"{line[:60]}…"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from os.path import relpath
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -149,7 +150,8 @@ def stated(recipe: Recipe) -> list[dict[str, Any]]:
     """Return every rule file that a recipe's steps read, as the manifest tells it, JSON-able.
 
     Returns:
-        Per file: file (from `rules/` or as the recipe finds it), steps, sha256, owner, version, measured and lacks.
+        Per file: file (seen from `rules/`, a user's own from the recipe), steps, sha256, owner, version, measured and
+        lacks.
     """
     entries: dict[Path, dict[str, Any]] = {}
     for use in (use for stage in recipe.stages for use in stage.steps):
@@ -157,8 +159,8 @@ def stated(recipe: Recipe) -> list[dict[str, Any]]:
             if path not in entries:
                 header = load(path, _KINDS[folder][0])
                 facts = header.model_dump(mode="json", include={"owner", "version", "measured"})
-                own = str(path.relative_to(RULES)) if path.is_relative_to(RULES) else str(path)
-                entries[path] = {"file": own, "steps": [], "sha256": rundir.file_digest(path), **facts}
+                own = path.relative_to(RULES) if path.is_relative_to(RULES) else relpath(path, recipe.base.resolve())
+                entries[path] = {"file": str(own), "steps": [], "sha256": rundir.file_digest(path), **facts}
                 entries[path]["lacks"] = list(lacks(folder, path))
             entries[path]["steps"].append(use.name)
     return list(entries.values())

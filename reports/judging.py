@@ -30,8 +30,8 @@ def judging(run: Path, rule_id: str) -> dict[str, Any]:
         rule_id: the id of one of its rules.
 
     Returns:
-        `rule` (id, sentence, why, flag, signal), `items` in the order of asking (row, side, value, measured, others,
-        heldout, verdict), `rows` (masked texts by id) and `facts` (the rule's, as in the report).
+        `rule` (id, sentence, why, flag, unproven, signal), `items` in the order of asking (row, side, value, measured,
+        others, heldout, verdict), `rows` (masked texts by id) and `facts` (the rule's, as in the report).
 
     Raises:
         UserError: when there is no finished run.
@@ -62,7 +62,8 @@ def judging(run: Path, rule_id: str) -> dict[str, Any]:
         for row, side in sides
     ]
     head = {"id": rule_id, "signal": rule["signal"], "sentence": sentence(rule), "why": rule["why"]}
-    return {"rule": {**head, "flag": bool(rule.get("flag"))}, "items": items, "rows": shown, "facts": facts}
+    head |= {"flag": bool(rule.get("flag")), "unproven": rule.get("unproven")}
+    return {"rule": head, "items": items, "rows": shown, "facts": facts}
 
 
 def _measured(view: View, step: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

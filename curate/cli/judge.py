@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -205,8 +207,22 @@ def _show_result(console: Console, found: Mapping[str, Any], answered: int, run:
         )
     if near["judged"]:
         console.print(f"of {near['judged']} near misses judged {near['missed']} should have been hit")
+    if found["rule"]["unproven"] and facts["precision"] is not None:
+        _show_measured(console, found, run)
     if answered:
         console.print(f"the report says so too: {shown(run / 'report.html')}")
+
+
+def _show_measured(console: Console, found: Mapping[str, Any], run: Path) -> None:
+    """Print what to write into the unproven file that the rule rests on; strings of JSON are strings of TOML."""
+    facts = found["facts"]
+    console.print(
+        f"\n{shown(found['rule']['unproven'])}. For the head of the file, see rules/README.md:", soft_wrap=True
+    )
+    data = json.dumps(f"victims of {facts['rule']} in {run.resolve().name}", ensure_ascii=False)
+    lines = ["[[measured]]", f"data = {data}", f"texts = {facts['judged']}", f"precision = {facts['precision']:.4g}"]
+    lines += [f"date = {date.today()}", 'note = "no recall: only what was flagged was read"']
+    console.print("\n".join(map(shown, lines)), soft_wrap=True)
 
 
 def sweep(run: RunPath, step: StepName = None, at: Levels = None, as_json: Json = False) -> None:

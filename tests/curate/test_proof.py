@@ -173,7 +173,7 @@ def test_the_same_rule_drops_once_the_file_is_proven_and_cached_results_do_not_m
 def test_the_manifest_tells_every_file_and_what_speaks_for_it(tmp_path: Path) -> None:
     recipe = RECIPE.replace('{ step = "length" }', '{ step = "length" }, { step = "pii" }')
     own, bundled = run(tmp_path, HEADER + PROVEN + ENTRY, recipe).manifest["rule_files"]
-    assert own["file"].endswith("words.toml")
+    assert own["file"] == "words.toml"
     assert (own["owner"], own["version"], own["lacks"], own["steps"]) == ("us", "1", [], ["toxicity"])
     assert own["measured"] == [
         {"data": "twelve texts", "texts": 12, "precision": 0.9, "recall": 0.5, "date": "2026-11-24", "note": ""}
@@ -239,6 +239,19 @@ def test_check_the_report_and_the_terminal_say_so(tmp_path: Path, monkeypatch: p
     assert f"only flags: {RULE}: {why}; see rules/README.md" in shown.output
     told = json.loads(CliRunner().invoke(app, ["explain", "runs/r", done.rows["id"][0], "--json"]).output)
     assert told["stages"][0]["rules"][0]["flag"] is True
+
+
+def test_a_review_prints_the_table_that_proves_the_file(tmp_path: Path) -> None:
+    done = run(tmp_path, HEADER + ENTRY)
+    hit = done.rows["id"][done.rows["response"].to_list().index("Oh you plum!")]
+    shown = CliRunner().invoke(app, ["review", str(done.path), "--rule", RULE, "--mark", f"{hit}=right"])
+    assert shown.exit_code == 0, shown.output
+    table = shown.output[shown.output.index("[[measured]]") : shown.output.index("the report says so too")]
+    assert "precision = 1\n" in table
+    assert "texts = 1\n" in table
+    proven = f'{HEADER}owner = "us"\nversion = "1"\n{table}\n{ENTRY}'
+    assert proof.lacks("lexicons", words(tmp_path, proven)) == ()
+    assert fates(run(tmp_path, proven))["Oh you plum!"] == ([RULE], [])
 
 
 def read_by(step: str) -> set[str]:
