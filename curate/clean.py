@@ -1,4 +1,4 @@
-"""Repairs of text at ingest, each named in the recipe and counted."""
+"""Repairs of text and masks of personal data at ingest, each named in the recipe and counted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import ftfy
 from ftfy.badness import is_bad
 from ftfy.fixes import unescape_html
+
+from curate import personal
 
 # Name and effect, in the order in which they are done, whatever the order in the recipe: entities may hide mojibake,
 # mojibake needs its control characters, line ends are control characters too, a letter and its accent may meet when one
@@ -24,6 +26,9 @@ REPAIRS = {
 }
 # What is never a loss: bytes misread, letters stored in two ways, and line ends of another system.
 DEFAULT = ("mojibake", "unicode", "line_endings")
+
+# What a count of masked texts is called, before the kind.
+MASKED = "masked "
 
 # The encoding alone: quotes, ligatures and widths are the author's, and a lost character is not made one by guessing.
 _ENCODING = ftfy.TextFixerConfig(
@@ -50,29 +55,37 @@ _BESIDE = 3
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
 
-def clean(value: Any, *, repairs: Sequence[str], counts: dict[str, int]) -> Any:
-    """Return the value with all strings in it repaired; keys stay as they are.
+def clean(value: Any, *, repairs: Sequence[str], counts: dict[str, int], mask: Sequence[str] = ()) -> Any:
+    """Return the value with all strings in it repaired, then masked; keys stay as they are.
 
     Args:
         value: string, list, dict or anything else, which is returned as it is.
         repairs: names in `REPAIRS`.
-        counts: per repair, the number of strings it changed; added to.
+        counts: per repair, and per kind of personal data as `masked email`, the number of strings it changed; added to.
+        mask: kinds of personal data that are replaced by `[EMAIL]`, `[PHONE]` and so on.
     """
-    return _clean(value, [(name, _REPAIRERS[name]) for name in REPAIRS if name in repairs], counts)
+    chosen = [(name, _REPAIRERS[name]) for name in REPAIRS if name in repairs]
+    return _clean(value, chosen, frozenset(mask), counts)
 
 
-def _clean(value: Any, chosen: Sequence[tuple[str, Callable[[str], str]]], counts: dict[str, int]) -> Any:
+def _clean(
+    value: Any, chosen: Sequence[tuple[str, Callable[[str], str]]], mask: frozenset[str], counts: dict[str, int]
+) -> Any:
     if isinstance(value, str):
         for name, repair in chosen:
             repaired = repair(value)
             if repaired is not value and repaired != value:
                 counts[name] = counts.get(name, 0) + 1
                 value = repaired
+        if mask:
+            value, kinds = personal.masked(value, mask)
+            for kind in kinds:
+                counts[MASKED + kind] = counts.get(MASKED + kind, 0) + 1
         return value
     if isinstance(value, dict):
-        return {key: _clean(item, chosen, counts) for key, item in value.items()}
+        return {key: _clean(item, chosen, mask, counts) for key, item in value.items()}
     if isinstance(value, list):
-        return [_clean(item, chosen, counts) for item in value]
+        return [_clean(item, chosen, mask, counts) for item in value]
     return value
 
 

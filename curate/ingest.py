@@ -156,7 +156,7 @@ def _key(recipe: Recipe, inputs: Sequence[Mapping[str, Any]]) -> str:
     used = {name: plain.get(name) for name in ("sources", "templates", "seed", "rejects")}
     folder = own_templates(recipe)
     own = cache.folder_digest(folder) if folder else ""
-    templates = cache.folder_digest(rulebook.RULES / "templates")
+    templates = [cache.folder_digest(rulebook.RULES / name) for name in ("templates", "patterns")]
     return cache.key(used, list(inputs), templates, own, cache.code_digest(), cache.versions())
 
 

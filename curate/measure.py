@@ -26,8 +26,7 @@ STATE = ("id", "record", "source", "task", "template", "lang")
 CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
-    "tokenizer", "recurrence", "runs", "suffixes", "threads",
-    "recurrence", "runs", "suffixes", "threads",
+    "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import polars as pl
@@ -12,59 +12,85 @@ import polars as pl
 from curate import rulebook
 from curate.rulebook import Pattern
 
-Span = tuple[str, int, int]
+# Kind, start, end, and the id of the pattern that found it.
+Span = tuple[str, int, int, str]
 # What a text must hold before the patterns of a kind are tried, in the dialect of polars: most texts hold nothing.
 _NEEDS = MappingProxyType(
     {
-        "secret": r"AKIA|ASIA|gh[pousr]_|github_pat_|sk-|xox|AIza|eyJ|PRIVATE KEY",
+        "secret": (
+            r"AKIA|ASIA|gh[pousr]_|github_pat_|sk-|xox|AIza|eyJ|PRIVATE KEY|_live_|hf_|glpat-|npm_|SG\.|SK[0-9a-f]{32}"
+            r"|:AA|hooks\.slack|://[^\s/@]*:[^\s/@]+@|(?i:key|secret|token|password|passwd|pwd)[\"']?\s?[:=]"
+        ),
         "email": "@",
-        "iban": r"[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
+        "iban": r"[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}",
         "card": r"[0-9]{4}[ -]?[0-9]{4}",
-        "ssn": r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        "ssn": r"[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{4}",
         "ip": r"[0-9]\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f:]",
-        "phone": r"[0-9](?:[ ().-]{0,2}[0-9]){6}",
+        "phone": r"[0-9](?:[ ()./-]{0,2}[0-9]){6}",
     }
 )
+KINDS = tuple(sorted(_NEEDS))
 # Prefix and lengths of the cards in use (ISO/IEC 7812 ranges of the networks): a free 16-digit number passes Luhn in
 # one of ten cases.
 _CARDS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|(?:6011|64[4-9]\d|65\d\d|352[89]|35[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}"
 )
-# Lengths in the IBAN registry (ISO 13616), of the countries with most accounts; other countries are not looked for.
+# Lengths in the IBAN registry (ISO 13616, release 99).
 _IBAN_LENGTHS = MappingProxyType(
     {
         country: length
         for length, countries in {
-            15: "NO", 16: "BE", 18: "DK FI NL", 19: "SI", 20: "AT BA EE LT LU", 21: "CH HR LI LV",
-            22: "BG DE GB GE IE ME RS VA", 23: "AE IL", 24: "AD CZ ES MD PK RO SA SE SK TN", 25: "PT", 26: "IS TR",
-            27: "FR GR IT MC SM", 28: "AL AZ CY HU LB PL", 29: "BR EG QA UA", 30: "JO KW MU", 31: "MT",
+            15: "NO", 16: "BE", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK",
+            21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL",
+            24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR",
+            27: "BI DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA",
+            30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
         }.items()
         for country in countries.split()
     }
 )  # fmt: skip
-# Set apart for manuals, by RFC 2606 and RFC 6761.
-_RESERVED = re.compile(r"(?:^|[@.])(?:example\.(?:com|net|org|edu)|(?:example|test|invalid|localhost))$", re.IGNORECASE)
+# Set apart for manuals and networks of one's own, by RFC 2606, 6761 and 6762 and by ICANN (internal); what manuals
+# write besides; names of images, as in `icon@2x.png`.
+_RESERVED = re.compile(
+    r"(?:^|[@.])(?:example\.(?:com|net|org|edu)|(?:example|test|invalid|localhost|local|internal))$"
+    r"|@(?:[\w-]*your-?[\w-]*|domain|company|website|mysite)\.(?:com|org|net)$|\.(?:png|jpe?g|gif|svg|webp|css|js|html)$",
+    re.IGNORECASE,
+)
+# Addresses of programs.
+_NOBODY = re.compile(r"(?:git|no-?reply|do-?not-?reply|mailer-daemon|postmaster)@", re.IGNORECASE)
 # Numbers that belong to nobody: 555-01xx in North America, and the ranges Ofcom keeps for drama.
-_FICTION = re.compile(r"^(?:1?(?:[2-9]\d\d)?55501\d\d|(?:44|0)?(?:207946|7700900|1632960)\d{3,4})$")
+_FICTION = re.compile(r"^(?:1?(?:[2-9]\d\d)?55501\d\d|(?:(?:00)?440?|0)?(?:207946|7700900|1632960)\d{3,4})$")
 # A decimal fraction or a date, which "call" or "text" may precede as well.
-_NUMBER = re.compile(r"^(?:\d+\.\d+|(?:19|20)\d\d[-. ][01]?\d[-. ][0-3]?\d|\d\d?[-. ]\d\d?[-. ]\d{4})$")
+_NUMBER = re.compile(r"^(?:\d+\.\d+|(?:19|20)\d\d[-. ][01]?\d[-. ][0-3]?\d|\d\d?[-. /]\d\d?[-. /]\d{4})$")
 # Numbers of parts and versions look like addresses; the word before tells.
 _VERSION = re.compile(
-    r"(?:version|ver|v|release|build|firmware|driver|section|chapter|clause|article|step)[ .:#-]*$", re.I
+    r"(?:version|ver|v|release|build|firmware|driver|section|chapter|clause|article|step|chrome|firefox|oracle"
+    r"|windows|php|java|kernel)[ .:#/-]*$", re.I
+)  # fmt: skip
+# Name servers that everybody writes down.
+_RESOLVERS = frozenset({"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"})
+_PLACEHOLDER = re.compile(
+    r"x{4}|example|your|sample|dummy|placeholder|changeme|passw[o0]rd|\.\.\.|1234567|abcdefg", re.IGNORECASE
 )
-_PLACEHOLDER = re.compile(r"x{4}|example|your|sample|dummy|placeholder|\.\.\.|1234567|abcdefg", re.IGNORECASE)
-# Numbers printed in advertisements and on sample cards, which the Social Security Administration withdrew.
-_WITHDRAWN = frozenset({"078-05-1120", "219-09-9999"})
+# A password that a manual writes for want of one.
+_NO_PASSWORD = re.compile(
+    r"(?:pass|pw|pwd|secret|mysecret|user|root|admin|postgres|guest|test|foo|bar|token|\*+)\d{0,3}", re.I
+)
+# Numbers printed in advertisements and on sample cards, which the Social Security Administration withdrew, and the one
+# that manuals write.
+_WITHDRAWN = frozenset({"078051120", "219099999", "123456789"})
 # A random key of 16 signs has 10 different ones or more in 99.9 % of cases; runs of one sign are placeholders.
 _DIFFERENT_SIGNS = 8
 # Code points before a find that a validator may look at: the longest word of `_VERSION` and its punctuation.
 _BEFORE = 12
+# With its leading 0: 10 in most plans of Europe and Asia, up to 12 in Germany.
+_NATIONAL_DIGITS = range(10, 13)
 _PHONE_DIGITS = range(7, 16)  # a subscriber's number has at least 7 digits; E.164 allows 15
 
 
 def find(value: str, patterns: Sequence[Pattern]) -> list[Span]:
-    """Return kind, start and end of each find, in order; of overlapping ones the pattern listed first has it."""
+    """Return the finds in order; of overlapping ones the pattern listed first has it."""
     spans: list[Span] = []
     taken = bytearray(len(value))
     for pattern in patterns:
@@ -75,14 +101,34 @@ def find(value: str, patterns: Sequence[Pattern]) -> list[Span]:
                 end = start + VALIDATORS[pattern.validator](match[group], value[max(0, start - _BEFORE) : start])
             if end > start and not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
-                spans.append((pattern.kind, start, end))
+                spans.append((pattern.kind, start, end, pattern.id))
     return sorted(spans, key=lambda span: span[1])
 
 
 def find_in(value: str) -> list[Span]:
-    """Return kind, start and end of each find of the bundled patterns in a single text, in order."""
-    needed = [kind for kind, need in _NEEDS.items() if re.search(need, value)]
-    return find(value, _patterns(needed)) if needed else []
+    """Return the finds of the bundled patterns in a single text, in order."""
+    return find(value, _patterns(kind for kind, need in _NEEDS.items() if re.search(need, value)))
+
+
+def masked(value: str, kinds: Collection[str]) -> tuple[str, set[str]]:
+    """Return a text with its personal data of some kinds replaced by `[EMAIL]`, `[PHONE]` and so on.
+
+    Searched again until nothing is found: what stands beside a find may come to light only without it. No pattern
+    takes square brackets, so each round leaves less to find, and masking twice is masking once.
+
+    Args:
+        value: the text.
+        kinds: of `KINDS`.
+
+    Returns:
+        The text, and the kinds that were found.
+    """
+    found: set[str] = set()
+    while spans := [span for span in find_in(value) if span[0] in kinds]:
+        for kind, start, end, _ in reversed(spans):
+            value = f"{value[:start]}[{kind.upper()}]{value[end:]}"
+            found.add(kind)
+    return value, found
 
 
 def find_all(values: pl.Series) -> list[list[Span]]:
@@ -103,7 +149,7 @@ def find_all(values: pl.Series) -> list[list[Span]]:
 def _patterns(kinds: Iterable[str]) -> list[Pattern]:
     """Return the bundled patterns of some kinds, in the order of their file."""
     wanted = set(kinds)
-    return [pattern for pattern in rulebook.patterns("pii") if pattern.kind in wanted]
+    return [pattern for pattern in rulebook.patterns("pii") if pattern.kind in wanted] if wanted else []
 
 
 def _whole(checks: Callable[[str], bool]) -> Callable[[str, str], int]:
@@ -112,11 +158,21 @@ def _whole(checks: Callable[[str], bool]) -> Callable[[str, str], int]:
 
 
 def _email(value: str) -> bool:
-    return ".." not in value and ".@" not in value and not _RESERVED.search(value)
+    return ".." not in value and ".@" not in value and not _RESERVED.search(value) and not _NOBODY.match(value)
 
 
 def _secret(value: str) -> bool:
     return len(set(value)) >= _DIFFERENT_SIGNS and any(c.isdigit() for c in value) and not _PLACEHOLDER.search(value)
+
+
+def _letters(value: str) -> bool:
+    """Accept a key of letters alone, if they are of both cases and many."""
+    several = len(set(value)) >= 2 * _DIFFERENT_SIGNS and value != value.lower() != value.upper()
+    return several and not _PLACEHOLDER.search(value)
+
+
+def _password(value: str) -> bool:
+    return len(set(value)) > 2 and not _PLACEHOLDER.search(value) and not _NO_PASSWORD.fullmatch(value)
 
 
 def _digits(value: str) -> str:
@@ -137,9 +193,9 @@ def _iban(value: str, before: str) -> int:
     size = _IBAN_LENGTHS.get(value[:2], 0)
     end, seen = 0, 0
     while seen < size and end < len(value):
-        seen += value[end] != " "
+        seen += value[end] not in " -"
         end += 1
-    compact = value[:end].replace(" ", "")
+    compact = value[:end].replace(" ", "").replace("-", "")
     if size == 0 or seen < size or value[end : end + 1].strip():
         return 0
     # ISO 7064: country and check digits to the end, letters to numbers from A = 10, remainder 1.
@@ -152,7 +208,9 @@ def _ip(value: str, before: str) -> int:
         address = ipaddress.ip_address(value)
     except ValueError:
         return 0
-    return len(value) if address.is_global and not _VERSION.search(before) else 0
+    # An address that ends in 0 is that of a network, or a version.
+    someones = address.is_global and value not in _RESOLVERS and not value.endswith(".0")
+    return len(value) if someones and not _VERSION.search(before) else 0
 
 
 def _phone(value: str) -> bool:
@@ -165,10 +223,13 @@ VALIDATORS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
     {
         "email": _whole(_email),
         "secret": _whole(_secret),
+        "letters": _whole(_letters),
+        "password": _whole(_password),
         "card": _whole(_card),
         "iban": _iban,
         "ip": _ip,
         "phone": _whole(_phone),
-        "ssn": _whole(lambda value: value not in _WITHDRAWN),
+        "national": _whole(lambda value: len(_digits(value)) in _NATIONAL_DIGITS and _phone(value)),
+        "ssn": _whole(lambda value: _digits(value) not in _WITHDRAWN),
     }
 )

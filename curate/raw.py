@@ -84,7 +84,8 @@ class Rejects:
         tally.rejects += 1
         tally.causes[reject.cause] += 1
         entry = {"source": tally.source.name, "file": read.named(reject.file), "line": reject.line}
-        text = orjson.dumps({**entry, "cause": reject.cause, "excerpt": reject.excerpt}).decode()
+        excerpt = clean.clean(reject.excerpt, repairs=(), mask=tally.source.clean.mask, counts={})
+        text = orjson.dumps({**entry, "cause": reject.cause, "excerpt": excerpt}).decode()
         self._file.write(text + "\n")
 
 
@@ -166,7 +167,7 @@ def _compact(item: read.Record, tally: Tally) -> tuple[str, str, str, str, str |
     content = canonical(item.data)
     base = content if source.key is None else str(_lookup(item.data, source.key)).encode()
     counts: dict[str, int] = {}
-    data = clean.clean(item.data, repairs=source.clean, counts=counts)
+    data = clean.clean(item.data, repairs=source.clean.repairs, mask=source.clean.mask, counts=counts)
     if source.constants:
         data = {**(data if isinstance(data, dict) else {str(i): v for i, v in enumerate(data)}), **source.constants}
     if family is not None:

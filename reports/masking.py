@@ -36,7 +36,7 @@ def masked_together(
         name: [
             # What was located in the joined text may lie outside of this part of it.
             *(place for place in (places or {}).get(name, ()) if 0 <= place[0] < min(place[1], len(text))),
-            *((start, end, kind) for kind, start, end in personal.find_in(text)),
+            *((start, end, kind) for kind, start, end, _ in personal.find_in(text)),
         ]
         for name, text in texts.items()
     }

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again"}
 HELPERS = {
     "banded", "chat", "clean", "copies", "embed", "heads", "joins", "kernels", "lm", "mend", "overlap", "personal",
-    "rarity", "recurrence", "rulebook", "rulefile", "runs", "similar", "sketches", "suffixes", "terms", "threads",
-    "tokenizer", "wordsets",
+    "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "similar", "sketches", "suffixes", "terms",
+    "threads", "tokenizer", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

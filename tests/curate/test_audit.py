@@ -146,7 +146,7 @@ def test_texts_are_as_they_stand_in_the_file_and_the_recipe_mends_them(tmp_path:
     rows = pl.read_parquet(tmp_path / "audit" / "rows.parquet")
     assert "It is MÃ¼llerâ€™s cafÃ©." in rows["response"].to_list()
     recipe = curate.load_recipe(tmp_path / "audit" / "recipe.toml")
-    assert recipe.sources[0].clean == ("mojibake", "unicode", "line_endings")
+    assert recipe.sources[0].clean.repairs == ("mojibake", "unicode", "line_endings")
     assert recipe.sources[0].format == "prompt_completion"
     run = curate.run(recipe, out=tmp_path / "run")
     assert run.manifest["sources"][0]["repairs"] == {"mojibake": 1}

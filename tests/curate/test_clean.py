@@ -91,3 +91,11 @@ def test_looking_only_around_foreign_characters_misses_nothing(text):
 def test_repairing_twice_is_repairing_once(text):
     once, _ = repaired(text, "unicode", "line_endings", "controls", "trim")
     assert repaired(once, "unicode", "line_endings", "controls", "trim") == (once, {})
+
+
+def test_masks_come_after_repairs_and_are_counted_by_kind():
+    counts: dict[str, int] = {}
+    data = {"a": ["mail a.b@web.de\r\n", "none"], "b": "c.d@web.de and 81.2.69.142"}
+    found = clean.clean(data, repairs=clean.DEFAULT, mask=["email", "ip"], counts=counts)
+    assert found == {"a": ["mail [EMAIL]\n", "none"], "b": "[EMAIL] and [IP]"}
+    assert counts == {"line_endings": 1, "masked email": 2, "masked ip": 1}

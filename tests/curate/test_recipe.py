@@ -169,3 +169,17 @@ def test_the_maker_states_in_the_recipe_what_nobody_can_compute(tmp_path: Path) 
 def test_a_slip_in_the_card_is_named_with_the_near_match(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"card, creator: unknown key 'creator'.*'creators'"):
         load_recipe(write(tmp_path, MINIMAL + '[card]\ncreator = "Ada"\n'))
+
+
+def test_clean_is_a_list_of_repairs_or_a_table_with_masks(tmp_path: Path) -> None:
+    listed = load_recipe(write(tmp_path, MINIMAL + 'clean = ["trim"]\n'))
+    assert listed.sources[0].clean.repairs == ("trim",)
+    assert listed.plain()["sources"][0]["clean"] == ["trim"]
+    masking = load_recipe(write(tmp_path, MINIMAL + 'clean = { mask = ["email"] }\n'))
+    assert masking.sources[0].clean.mask == ("email",)
+    assert masking.plain()["sources"][0]["clean"] == {
+        "repairs": ["mojibake", "unicode", "line_endings"],
+        "mask": ["email"],
+    }
+    with pytest.raises(UserError, match=r"unknown kind 'emial'; did you mean 'email'\?"):
+        load_recipe(write(tmp_path, MINIMAL + 'clean = { mask = ["emial"] }\n'))

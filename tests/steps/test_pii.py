@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from curate import rulebook
+from curate.errors import UserError
 from curate.personal import find
 from curate.steps.pii import pii
 
@@ -69,8 +72,8 @@ def test_leaves_numbers_and_examples_alone(value: str) -> None:
 
 def test_counts_finds_and_lists_kinds_once(make_rows: Rows) -> None:
     rows = make_rows({"prompt": "a.b@web.de", "response": "c.d@web.de or 81.2.69.142"})
-    assert pii(rows).signals.row(0) == (["email", "ip"], 3)
-    assert pii(rows, column="response").signals.row(0) == (["email", "ip"], 2)
+    assert pii(rows).signals.row(0) == (["email", "ip"], 3, [])
+    assert pii(rows, column="response").signals.row(0) == (["email", "ip"], 2, [])
 
 
 def test_spans_are_code_points_and_hold_no_value(make_rows: Rows) -> None:
@@ -85,7 +88,7 @@ def test_spans_are_code_points_and_hold_no_value(make_rows: Rows) -> None:
 
 def test_an_iban_ends_where_its_country_says() -> None:
     value = "pay ES91 2100 0418 4502 0005 1332 BANK"
-    assert [value[start:end] for _, start, end in find(value, rulebook.patterns("pii"))] == [
+    assert [value[start:end] for _, start, end, _ in find(value, rulebook.patterns("pii"))] == [
         "ES91 2100 0418 4502 0005 1332"
     ]
 
@@ -108,3 +111,52 @@ def test_hostile_texts_are_searched_in_linear_time(text: str) -> None:
     started = time.process_time()
     find(text, rulebook.patterns("pii"))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("key AKIAQ3EGRJ5TZ7WDKLPM", "aws_key"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoicTdaazMifQ.Xk2vRb9TzLw6HnPc1JfG8eYs3U", "jwt"),
+        ("-----BEGIN RSA PRIVATE KEY-----", "private_key"),
+        ("postgres://app:Vk82hsLqPz@db.corp.io/shop", "connection_string"),
+    ],
+)
+def test_names_the_secrets(make_rows: Rows, value: str, name: str) -> None:
+    signals = pii(make_rows({"response": value}), column="response").signals
+    assert signals.row(0) == (["secret"], 1, [name])
+
+
+STUB = """
+from types import SimpleNamespace
+class AnalyzerEngine:
+    def analyze(self, *, text, language, entities, score_threshold):
+        at = text.find("Ada")
+        assert language == "en" and "PERSON" in entities
+        found = [SimpleNamespace(entity_type="PERSON", start=at, end=at + 3, score=0.85)]
+        return found if at >= 0 else []
+"""
+
+
+def test_presidio_fills_the_same_signals(make_rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "presidio_analyzer.py").write_text(STUB)
+    (tmp_path / "en_core_web_lg.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = make_rows(
+        {"response": "Ada has AKIAQ3EGRJ5TZ7WDKLPM", "lang": "en"},
+        {"response": "none"},
+        {"response": "Ada", "lang": "fr"},
+    )
+    found = pii(rows, column="response", engine="presidio")
+    by_text = dict(zip(rows["response"], found.signals.rows(), strict=True))
+    assert by_text["Ada has AKIAQ3EGRJ5TZ7WDKLPM"] == (["person", "secret"], 2, ["aws_key"])
+    assert by_text["none"] == ([], 0, [])
+    assert by_text["Ada"] == (None, None, None)
+    assert found.tables["spans"].sort("start").select("kind", "start", "end").rows()[0] == ("person", 0, 3)
+    del sys.modules["presidio_analyzer"]
+
+
+def test_without_presidio_the_step_says_how_to_get_it(make_rows: Rows) -> None:
+    with pytest.raises(UserError, match=r"pip install 'curatune\[presidio\]'") as caught:
+        pii(make_rows({}), engine="presidio")
+    assert caught.value.code == 5
