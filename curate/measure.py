@@ -26,7 +26,8 @@ STATE = ("id", "record", "source", "task", "template", "lang")
 CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
-    "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio",
+    "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
+    "calls",
 )  # fmt: skip
 
 

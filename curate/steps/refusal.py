@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from curate import rulebook, schema, text
+from curate import languages, rulebook, schema, text
 from curate.rulebook import Pattern
 
 RULES = ("patterns/refusal",)
@@ -22,22 +22,31 @@ def refusal(rows: pl.DataFrame, *, column: str = "response") -> pl.DataFrame:
     """Tell refusals and an assistant's set phrases from answers.
 
     Only the first two sentences can refuse, and only from their beginning: a refusal quoted in a story or an essay is
-    part of an answer. A refusal may well be the right answer; flag it before you drop it. The patterns are English.
+    part of an answer. A refusal may well be the right answer; flag it before you drop it. The patterns are English: a
+    text in another language, declared or recognised, in which none matches has no verdict.
 
     Args:
         rows: instruction rows.
         column: the text to judge; the response by default.
 
     Signals:
-        refused (bool): the text begins by refusing; null where the text is null.
+        refused (bool): the text begins by refusing; null where the text is null
+            or not English.
         boilerplate (bool): it begins or ends with a set phrase ("As an AI language model", "I hope this helps"); null
-            where the text is null.
+            where the text is null or not English.
         matched (str): id of the first pattern that matched, refusals before openings before closings; null when none
             did.
     """
     patterns = rulebook.patterns("refusal")
     values = schema.column_text(rows, column)
-    return pl.DataFrame([_verdict(value, patterns) for value in values], schema=_SCHEMA, orient="row")
+    found = [_verdict(value, patterns) for value in values]
+    unmatched = pl.Series([matched is None for _, _, matched in found], dtype=pl.Boolean)
+    unknown = languages.foreign(rows, values.set(~unmatched, None))
+    nothing = (None, None, None)
+    verdicts = [
+        nothing if one[2] is None and not_english else one for one, not_english in zip(found, unknown, strict=True)
+    ]
+    return pl.DataFrame(verdicts, schema=_SCHEMA, orient="row")
 
 
 def _verdict(value: str | None, patterns: Sequence[Pattern]) -> tuple[bool | None, bool | None, str | None]:

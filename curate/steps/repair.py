@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from curate import clean, mend, rulebook
+from curate import clean, fences, mend, rulebook
 from curate.rulebook import Pattern
 from curate.schema import Measured
 
@@ -21,7 +21,6 @@ _ROUNDS = 6
 # What the two sides of a change may share of a word, so that `before` can be read: `Tom&amp;Jerry`, not `amp;`.
 _WORD = 30
 _LEFT, _RIGHT = re.compile(r"\S*\Z"), re.compile(r"\S*")
-_FENCE = re.compile(r"^[ \t]*(`{3,})([^`\n]*)$", re.MULTILINE)
 # What a turn must hold before a kind of repair is tried, in the dialect of polars: most turns hold nothing.
 _NEEDS = {
     "entities": "&#?[0-9A-Za-z]{1,24};",
@@ -188,25 +187,9 @@ def _without_markers(turn: _Turn, patterns: Sequence[Pattern]) -> str | None:
     return text
 
 
-def _blocks(text: str) -> tuple[list[tuple[str, int, int]], re.Match[str] | None]:
-    """Return language, start and end of the content of each fenced block, and the fence that is never closed.
-
-    A block ends at a fence that is at least as long and names no language (CommonMark 0.31, section 4.5).
-    """
-    blocks: list[tuple[str, int, int]] = []
-    opened: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text):
-        if opened is None:
-            opened = fence
-        elif len(fence[1]) >= len(opened[1]) and not fence[2].strip():
-            blocks.append((opened[2].strip().lower(), opened.end(), fence.start()))
-            opened = None
-    return blocks, opened
-
-
 def _fences(turn: _Turn) -> str | None:
     """Close the fence that is open at the end; one with nothing behind it is itself the leftover."""
-    opened = _blocks(turn.text)[1] if turn.role == "assistant" else None
+    opened = fences.blocks(turn.text)[1] if turn.role == "assistant" else None
     if opened is None:
         return None
     if not turn.text[opened.end() :].strip():
@@ -222,7 +205,7 @@ def _json(turn: _Turn) -> str | None:
     if whole is not None:
         return whole
     text = turn.text
-    for language, start, end in reversed(_blocks(text)[0]):
+    for language, start, end in reversed(fences.blocks(text)[0]):
         named = language.startswith("json")
         better = mend.mended(text[start:end], wanted=named or turn.wanted) if named or not language else None
         if better is not None:

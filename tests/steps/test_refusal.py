@@ -7,7 +7,7 @@ from curate.steps.refusal import refusal
 
 
 def measured(value: str) -> tuple[bool, bool, str | None]:
-    return refusal(pl.DataFrame({"response": [value]})).row(0)
+    return refusal(pl.DataFrame({"response": [value], "lang": ["en"]})).row(0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate.steps.verify import verify
+
+Rows = Callable[..., pl.DataFrame]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "unit": {"enum": ["C", "F"]}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+def failed(make_rows: Rows, response: str, **row: Any) -> list[str] | None:
+    found = verify(make_rows({"response": response, **row})).signals["failed"][0]
+    return None if found is None else found.to_list()
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("48/2 = <<48/2=24>>24 clips\n#### 24", []),
+        ("48/2 = <<48/2=23>>23 clips\n#### 23", ["arithmetic"]),
+        ("48/2 = <<48/2=24>>24 clips\n#### 99", ["answer"]),
+        ("6 * 7 = 42. The answer is 42.", []),
+        ("no numbers at all", None),
+        ("```python\nprint('a')\n```", []),
+        ("```python\nprint('a'\n```", ["python"]),
+        ("```py\n>>> 1 + 1\n2\n```", []),
+        ('```json\n{"a": 1}\n```', []),
+        ("```json\n{'a': 1}\n```", ["json"]),
+        ("```toml\na = 1\n```", []),
+        ("```rust\nfn main( {\n```", None),
+        ("```\nprint 'a'\n```", None),
+    ],
+)
+def test_checks_what_can_be_checked(make_rows: Rows, response: str, expected: list[str] | None) -> None:
+    assert failed(make_rows, response) == expected
+
+
+def test_maths_is_checked_against_its_rationale(make_rows: Rows) -> None:
+    slots = json.dumps({"question": "q", "answer": "72", "rationale": "6 * 12 = 72 eggs."})
+    assert failed(make_rows, "72", task="math", slots=slots) == []
+    wrong = json.dumps({"question": "q", "answer": "70", "rationale": "6 * 12 = 72 eggs."})
+    assert failed(make_rows, "70", task="math", slots=wrong) == ["answer"]
+
+
+def called(name: str, arguments: Any) -> dict[str, Any]:
+    return {"turns": {"1": {"tool_calls": [{"function": {"name": name, "arguments": arguments}}]}}, "tools": [TOOL]}
+
+
+@pytest.mark.parametrize(
+    ("meta", "expected"),
+    [
+        (called("weather", '{"city": "Oslo", "unit": "C"}'), []),
+        (called("weather", '{"unit": "C"}'), ["tool_call"]),
+        (called("weather", '{"city": "Oslo", "unit": "K"}'), ["tool_call"]),
+        (called("weather", '{"city": "Oslo"'), ["tool_call"]),
+        (called("wether", '{"city": "Oslo"}'), ["tool_call"]),
+        ({"tools": json.dumps([TOOL])}, None),
+    ],
+)
+def test_calls_are_held_to_their_schema(make_rows: Rows, meta: dict[str, Any], expected: list[str] | None) -> None:
+    assert failed(make_rows, "a call", meta=json.dumps(meta)) == expected
+
+
+def test_calls_written_as_text_are_read_where_tools_are_declared(make_rows: Rows) -> None:
+    text = '{"name": "weather", "arguments": {"town": "Oslo"}}'
+    turns = [{"role": "user", "content": "q", "train": False}, {"role": "assistant", "content": text, "train": True}]
+    assert failed(make_rows, text, messages=turns, meta=json.dumps({"tools": [TOOL]})) == ["tool_call"]
+    assert failed(make_rows, text, messages=turns) is None
+    tagged = f"<tool_call>\n{text}\n</tool_call>"
+    turns[1] = {**turns[1], "content": tagged}
+    assert failed(make_rows, tagged, messages=turns) == []
+
+
+def test_a_schema_that_points_elsewhere_or_never_ends_has_no_verdict(make_rows: Rows) -> None:
+    for schema in ({"$ref": "http://x.test/a"}, {"properties": {"city": {"pattern": "(a+)+$"}}}, {"type": 3}):
+        tool = {"name": "weather", "parameters": schema}
+        meta = {**called("weather", {"city": "a" * 50 + "!"}), "tools": [tool]}
+        assert failed(make_rows, "a call", meta=json.dumps(meta)) == []
+
+
+@pytest.mark.parametrize("block", ["(" * 5000, "-" * 20000 + "1", "a." * 15000 + "a", "[" * 20000, "\x00", "9" * 5000])
+@pytest.mark.parametrize("language", ["python", "json", "toml"])
+def test_hostile_blocks_end_with_a_verdict_or_none(make_rows: Rows, block: str, language: str) -> None:
+    found = verify(make_rows({"response": f"```{language}\n{block}\n```"})).signals
+    assert found["checked"][0] == 1
+
+
+def test_faults_tell_what_is_wrong(make_rows: Rows) -> None:
+    rows = make_rows({"response": "2 + 2 = 5"})
+    assert verify(rows).tables["faults"].rows() == [(rows["id"][0], "arithmetic", "2 + 2 = 5", "is 4")]
