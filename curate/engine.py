@@ -243,6 +243,10 @@ def _gates(recipe: Recipe, totals: Mapping[str, int], state: _State) -> list[dic
          float(str(worst)) <= (gates.max_source_dropped_share or 0)),
         ("min_kept", gates.min_kept, totals["kept"], totals["kept"] >= (gates.min_kept or 0)),
     ]  # fmt: skip
+    broken = check.refused(recipe)
+    if any(recipe.licenses.model_dump().values()):
+        rows = by_source.filter("alive", pl.col("source").is_in(list(broken))).height
+        measured.append(("max_rows_of_refused_licences", 0, rows, rows == 0))
     return [
         {"name": name, "bound": bound, "value": value, "passed": passed}
         for name, bound, value, passed in measured

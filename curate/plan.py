@@ -39,6 +39,7 @@ def plan(recipe: Recipe, *, out: Path) -> dict[str, Any]:
             }
             for stage in recipe.stages
         ],
+        "refused_licences": check.refused(recipe),
         "gates": recipe.gates.model_dump(exclude_none=True),
         "models": [encoder.identity()] if encoder else [],
     }

@@ -114,6 +114,16 @@ class Gates(Table):
     min_kept: Whole | None = Field(default=None, ge=0)
 
 
+class Licenses(Table):
+    """Which licences the rows of the mix may have, by name or by term; broken, the command ends with status 3.
+
+    Everything may be in the mix by default: what licences allow is the user's to know.
+    """
+
+    allow: tuple[str, ...] = ()
+    refuse: tuple[str, ...] = ()
+
+
 class Embedding(Table):
     """The encoder for steps that ask for vectors; pinned here, never switched silently."""
 
@@ -135,6 +145,7 @@ class Recipe(Table):
     embedding: Embedding = Embedding()
     stages: tuple[Stage, ...] = ()
     gates: Gates = Gates()
+    licenses: Licenses = Licenses()
     card: Card | None = None
     base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
     file: str = Field(default="recipe", exclude=True)
@@ -145,7 +156,10 @@ class Recipe(Table):
 
     def plain(self) -> dict[str, Any]:
         """Return the recipe as JSON data, as the manifest stores it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if not any(plain["licenses"].values()):
+            del plain["licenses"]
+        return plain
 
 
 def as_tuple(value: Scalar | Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -170,6 +184,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "steps": Use,
     "keep": Keep,
     "gates": Gates,
+    "licenses": Licenses,
     "embedding": Embedding,
     "card": Card,
 }

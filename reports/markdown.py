@@ -147,6 +147,10 @@ def _distribution(facts: Facts) -> list[str]:
         lines += ["The sources come under different licences: the terms of each apply to its rows (see above).", ""]
     elif not licences or licences[0]["value"] is None:
         lines += ["No source declares a licence.", ""]
+    terms, without = facts["licences"]["strictest"], facts["licences"]["without"]["kept"]
+    if terms is not None:
+        unnamed = f"; rows without a licence: {shown.count(without)}" if without else ""
+        lines += [f"Most restrictive term in the mix: {terms}{unnamed}.", ""]
     published = _plain(made["stated"].get("published") or "") or _UNSTATED
     lines += [f"Published: {published}", "", f"Maintained by: {_stated(facts, 'maintenance')}"]
     return [*lines, *(["", f"Cite as: {_stated(facts, 'cite')}"] if "cite" in made["stated"] else [])]

@@ -17,6 +17,7 @@ from reports.answers import answers
 from reports.audit import audit
 from reports.composition import composition
 from reports.contamination import contamination
+from reports.coverage import coverage
 from reports.diversity import diversity
 from reports.duplicates import duplicates
 from reports.embedding_map import embedding_map
@@ -26,6 +27,7 @@ from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.lengths import lengths
+from reports.licences import licences
 from reports.masks import masks
 from reports.measures import glossary, measures
 from reports.outputs import output
@@ -51,6 +53,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "recurring": recurring,
     "labels": labels,
     "composition": composition,
+    "licences": licences,
     "lengths": lengths,
     "safety": safety,
     "sources": sources,
@@ -59,6 +62,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "diversity": diversity,
     "embedding_map": embedding_map,
     "text_quality": text_quality,
+    "coverage": coverage,
     "repairs": repairs,
     "fairness": fairness,
     "contamination": contamination,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again"}
+KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences"}
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "clean", "copies", "embed", "fences", "heads", "joins", "kernels",
     "languages", "lm", "mend", "overlap", "personal", "presidio", "rarity", "recurrence", "rulebook", "rulefile",

@@ -87,6 +87,8 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
     console.print(f"\nrows of an earlier run are cached: {'yes' if plan['rows_cached'] else 'no'}")
     for model in plan["models"]:
         console.print(f"model present: {shown(model['model'])} ({shown(model['backend'])})")
+    for source, why in plan["refused_licences"].items():
+        console.print(f"[bold red]licence[/] of source '{shown(source)}' {shown(why)}: its rows would break the gate")
     console.print("the recipe is valid")
 
 

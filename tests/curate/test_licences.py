@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from projects import lay_out, questions
+
+import curate
+from curate import licences
+from curate.check import problems, refused
+from curate.errors import UserError
+
+RECIPE = """
+name = "tiny"
+{gate}
+[[sources]]
+name = "free"
+path = "qa0.jsonl"
+task = "qa_open"
+license = "cc-by-4.0"
+[[sources]]
+name = "bound"
+path = "qa0.jsonl"
+task = "qa_open"
+license = "CC BY-NC 4.0"
+[[sources]]
+name = "silent"
+path = "qa0.jsonl"
+task = "qa_open"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "spdx", "terms"),
+    [
+        ("CC BY-NC 4.0", "CC-BY-NC-4.0", ("non-commercial", "attribution")),
+        ("cc-by-nc-sa-3.0", "CC-BY-NC-SA-3.0", ("non-commercial", "share-alike", "attribution")),
+        ("Creative Commons Attribution-ShareAlike 3.0", "CC-BY-SA-3.0", ("share-alike", "attribution")),
+        ("CC BY ND", "CC-BY-ND-4.0", ("no-derivatives", "attribution")),
+        ("cc0", "CC0-1.0", ("permissive",)),
+        ("Apache License, Version 2.0", "Apache-2.0", ("attribution",)),
+        ("MIT License", "MIT", ("attribution",)),
+        ("GNU GPL v2 or later", "GPL-2.0-or-later", ("share-alike", "attribution")),
+        ("ODbL", "ODbL-1.0", ("share-alike", "attribution")),
+        ("research only", None, ("research-only",)),
+        ("other", None, ("unknown",)),
+        (None, None, ("unknown",)),
+    ],
+)
+def test_names_and_terms_however_they_are_written(name: str | None, spdx: str | None, terms: tuple[str, ...]) -> None:
+    assert (licences.spdx(name), licences.terms(name)) == (spdx, terms)
+
+
+def test_the_strictest_term_is_that_of_the_strictest_licence() -> None:
+    assert licences.strictest(["MIT", "CC-BY-SA-4.0", "CC-BY-NC-4.0"]) == "non-commercial"
+    assert licences.strictest(["MIT", None]) == "unknown"
+    assert licences.strictest([]) is None
+
+
+@pytest.mark.parametrize(
+    ("allow", "refuse", "names"),
+    [
+        ([], [], []),
+        ([], ["non-commercial"], ["bound"]),
+        ([], ["unknown"], ["silent"]),
+        (["CC-BY-4.0"], [], ["bound", "silent"]),
+        (["share-alike"], [], ["bound", "silent"]),
+        (["non-commercial"], [], ["silent"]),
+        (["unknown"], ["cc by nc 4.0"], ["bound"]),
+    ],
+)
+def test_licences_are_allowed_and_refused_by_name_or_term(
+    tmp_path: Path, allow: list[str], refuse: list[str], names: list[str]
+) -> None:
+    gate = f"licenses = {{ allow = {allow}, refuse = {refuse} }}"
+    path = lay_out(tmp_path, questions(3), recipe=RECIPE.format(gate=gate))
+    recipe = curate.load_recipe(path)
+    assert list(problems(recipe)) == []
+    assert sorted(refused(recipe)) == names
+
+
+def test_a_licence_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
+    path = lay_out(tmp_path, questions(3), recipe=RECIPE.format(gate='licenses = { refuse = ["non-comercial"] }'))
+    assert list(problems(curate.load_recipe(path))) == [
+        "licenses, refuse: unknown licence or term 'non-comercial'; did you mean 'non-commercial'?"
+    ]
+
+
+def test_a_refused_licence_breaks_the_run_and_the_report_names_it(tmp_path: Path) -> None:
+    path = lay_out(tmp_path, questions(3), recipe=RECIPE.format(gate='licenses = { refuse = ["non-commercial"] }'))
+    with pytest.raises(UserError, match="max_rows_of_refused_licences 0, measured 3") as caught:
+        curate.run(curate.load_recipe(path), out=tmp_path / "run")
+    assert caught.value.code == 3
+    facts = orjson.loads((tmp_path / "run" / "report.json").read_bytes())["licences"]
+    assert facts["strictest"] == "unknown"
+    assert facts["without"] == {"rows": 3, "kept": 3}
+    assert {one["name"]: one["refused"] for one in facts["list"]} == {
+        "cc-by-4.0": None,
+        "CC BY-NC 4.0": "refused: non-commercial",
+        None: None,
+    }
