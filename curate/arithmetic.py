@@ -11,7 +11,7 @@ from fractions import Fraction
 LONGEST = 100
 _TOKEN = re.compile(r"\s*(?:((?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d+)?|\.\d+)(%?)|([-+*/()]))")
 # What may stand in an expression before `=`, and the number after it.
-_LEFT = re.compile(r"[\d.,$€£%()\s+*/×÷·−–-]*$")
+_LEFT = "0123456789.,$€£%() \t+*/×÷·−–-"
 _RIGHT = re.compile(
     r"\s*[$€£]?\s*(-?)[$€£]?((?:(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?+|\.\d++))(%?+)"
     r"(?![,.]?\d|[ \t]*(?:[-+*/×÷·^=–−]|x\b)|[\w(])"
@@ -112,9 +112,8 @@ def _claims(text: str) -> Iterator[tuple[str, str, str]]:
             continue
         line = text[max(text.rfind("\n", 0, at) + 1, at - LONGEST) : at]
         line = _TIMES.sub(" * ", line)
-        found = _LEFT.search(line)
-        left = found[0] if found else ""
-        before = line[: len(line) - len(left)]
+        before = line.rstrip(_LEFT)
+        left = line[len(before) :]
         # A letter at once before makes it a part of a name or a term: f(3), 2x; an operator in words goes on before it.
         part = left[:1].strip() and (before[-1:].isalnum() or before[-1:] in ("_", "^", "]", "}"))
         if not left.strip() or len(left) >= LONGEST - 1 or part or _WORD.search(before):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ LONGEST = 50_000
 _LEFT_OUT = frozenset({"pattern", "patternProperties", "format", "$ref", "$dynamicRef", "$schema", "$id"})
 # Python's names of types, which some data sets write.
 _TYPES = {"dict": "object", "str": "string", "int": "integer", "float": "number", "list": "array", "bool": "boolean"}
-_TAGGED = re.compile(r"<tool_call>\s*(.{1,50000}?)\s*</tool_call>", re.DOTALL)
+_OPENED, _CLOSED = "<tool_call>", "</tool_call>"
 _DEEPEST = 30
 
 
@@ -127,7 +126,8 @@ def _listed(value: Any) -> list[Mapping[str, Any]]:
 
 def _written(text: str, *, declared: bool) -> list[Mapping[str, Any]]:
     """Return the calls that a turn consists of, or marks by tags."""
-    tagged = _TAGGED.findall(text) if "<tool_call>" in text else []
+    parts = (part.partition(_CLOSED) for part in text.split(_OPENED)[1:])
+    tagged = [inside.strip() for inside, closed, _ in parts if closed]
     if tagged:
         return [one for part in tagged for one in _listed(part) or [{"name": "", "arguments": part}]]
     whole = text.strip()

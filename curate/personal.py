@@ -59,13 +59,14 @@ _RESERVED = re.compile(
 )
 # Addresses of programs.
 _NOBODY = re.compile(r"(?:git|no-?reply|do-?not-?reply|mailer-daemon|postmaster)@", re.IGNORECASE)
-# Numbers that belong to nobody: 555-01xx in North America and those that manuals write, and the ranges Ofcom keeps for drama.
+# Numbers that belong to nobody: 555-01xx in North America, those that manuals write, the ranges Ofcom keeps for drama.
 _FICTION = re.compile(
     r"^(?:1?(?:[2-9]\d\d)?555(?:01\d\d|1234|5555)|1?1234567890|(?:(?:00)?440?|0)?(?:207946|7700900|1632960)\d{3,4})$"
 )
 # A decimal fraction, a date or years, which "call" or "text" may precede as well.
 _NUMBER = re.compile(
-    r"^(?:\d+\.\d+|(?:19|20)\d\d[-. ][01]?\d[-. ][0-3]?\d|\d\d?[-. /]\d\d?[-. /]\d{4}|\d\d? (?:19|20)\d\d (?:19|20)\d\d)$"
+    r"^(?:\d+\.\d+|(?:19|20)\d\d[-. ][01]?\d[-. ][0-3]?\d|\d\d?[-. /]\d\d?[-. /]\d{4}"
+    r"|\d\d? (?:19|20)\d\d (?:19|20)\d\d)$"
 )
 # Numbers of parts and versions look like addresses; the word before tells.
 _VERSION = re.compile(

@@ -19,7 +19,7 @@ BESIDE = 6
 # JSON is asked for as the form of the answer; prompts about JSON ("parse this JSON") are not meant.
 _JSON = re.compile(
     r"(?i)\b(?:(?:in|as|to|into|using|valid|only|return(?:ing)?|output|respond with|reply with|produce|formatted as)"
-    r"\s+(?:an?\s+|the\s+|valid\s+|single\s+|well-formed\s+)*json|json\s+(?:format|object|array|output|only|list)\b)"
+    r"\s+(?:an?\s+|the\s+|valid\s+|single\s+|well-formed\s+){0,4}json|json\s+(?:format|object|array|output|only|list)\b)"
 )
 _ABOUT = re.compile(
     r"(?i)\b(?:function|code|script|program|class|parse|python|javascript|java|sql|explain|difference|what is)\b"

@@ -28,7 +28,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"[{};]\s*$|^\s*(?:def|class|import|from|return|for|if|#include|SELECT)\b|\w\(\w*\)|</?\w+>", re.MULTILINE
+    r"[{};][ \t]*$|^[ \t]*(?:def|class|import|from|return|for|if|#include|SELECT)\b|\w\(\w*\)|</?\w+>", re.MULTILINE
 )
 _SCHEMA = {"prompt_lang": pl.String, "response_lang": pl.String, "other": pl.Boolean}
 

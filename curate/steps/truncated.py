@@ -35,8 +35,8 @@ _MARKS = ".!?…。！？؟۔।॥"
 # number, as in initials and lists.
 _CLOSED = re.compile(rf"(?<=[^\W\d_]{{2}})[{_MARKS}][\"'”’»)\]*_]*(?=\s)|[。！？]")
 _ITEM = re.compile(r"\s*(?:[-*•|>#+]|\(?\w{1,3}[.)]\s|\d+[.:)])")
-# The sign of a list item with nothing behind it, after another item.
-_BARE_ITEM = re.compile(r"\n\s*[-*•]\s[^\n]+\n+\s*[-*•]$|\n?\s*\d{1,2}[.)]\s[^\n]+\n+\s*\d{1,2}[.)]$")
+# The sign of a list item with nothing behind it.
+_BARE_ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])")
 _CODE = re.compile(r"[={}<>\\|$]|\w\(|::|//|[@#]\w")
 _BULLET = re.compile(r"(?:^|\s)[—–-]{1,2}\s?[^.!?]{1,60}$")
 _SCHEMA = {"cut": pl.Boolean, "why": pl.String}
@@ -73,12 +73,12 @@ def _verdict(value: str | None, task: str | None, lang: str | None) -> tuple[boo
         return True, "fence"
     if whole.lstrip()[0] in "{[":
         return _json(whole)
-    if _BARE_ITEM.search(whole):
-        return True, "item"
     ended = whole.rstrip(_CLOSERS)
     if task in EXEMPT or whole.endswith("```") or not ended:
         return None, None
     last = whole[whole.rfind("\n") + 1 :]
+    if _BARE_ITEM.fullmatch(last) and any(_ITEM.match(line) for line in text.lines(whole)[-2:-1]):
+        return True, "item"
     if ended[-1] in _MARKS:
         paused = ended.endswith(("...", "…"))
         return (None, None) if paused else (False, None)
