@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, cut, embed, formats, licences, read, rulebook, templates, trial, verdict
+from curate import catalog, cut, embed, formats, gates, read, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -54,31 +54,11 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
         yield from (f"{place}: the rule '{name}' is there more than once" for name, count in ids.items() if count > 1)
         for rule in stage.keep:
             yield from _rule(rule, place, signals)
-    yield from _licenses(recipe)
+    yield from gates.problems(recipe, signals)
     try:
         encoder(recipe)
     except UserError as error:
         yield error
-
-
-def _licenses(recipe: Recipe) -> Iterator[str]:
-    """Check that every name in `licenses` is a term, a licence that is known, or one that a source declares."""
-    declared = {source.license for source in recipe.sources}
-    for key, names in (("allow", recipe.licenses.allow), ("refuse", recipe.licenses.refuse)):
-        for name in names:
-            if name not in licences.TERMS and name not in declared and licences.spdx(name) is None:
-                yield f"licenses, {key}: unknown licence or term '{name}'; {suggest(name, licences.TERMS)}"
-
-
-def refused(recipe: Recipe) -> dict[str, str]:
-    """Return why the licence of each source that feeds the mix may not be in it, by name of the source."""
-    allow, refuse = recipe.licenses.allow, recipe.licenses.refuse
-    why = {
-        source.name: licences.refusal(source.license, allow=allow, refuse=refuse)
-        for source in recipe.sources
-        if source.split == "train"
-    }
-    return {name: text for name, text in why.items() if text is not None}
 
 
 def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:

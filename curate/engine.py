@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, evidence, memory, proof, rundir
+from curate import cache, check, evidence, gates, memory, proof, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -73,13 +73,20 @@ def execute(
         ingested = ingest(recipe, store=store, progress=progress)
         state = _decide(recipe, ingested, store, (pool(workers, stack), workers), progress)
         totals = _write(staged, state, ingested)
-        gates = _gates(recipe, totals, state)
-        manifest = _manifest(state, ingested, totals, gates)
+        found = gates.judged(
+            recipe,
+            totals=totals,
+            verdicts=state.verdicts,
+            groups=state.groups,
+            signals=state.signals,
+            rows=state.runner.rows.path,
+        )
+        manifest = _manifest(state, ingested, totals, found)
         manifest |= {"started": started.isoformat(timespec="seconds"), "workers": workers}
         manifest |= {"seconds": time.perf_counter() - clock, "peak_memory_mib": memory.peak_mib()}
         rundir.write_json(staged / rundir.MANIFEST, manifest)
         rundir.publish(staged, out)
-    return _shortfall(recipe, out, totals, gates)
+    return _shortfall(recipe, out, totals, found)
 
 
 def decide(
@@ -231,31 +238,8 @@ def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
     }
 
 
-def _gates(recipe: Recipe, totals: Mapping[str, int], state: _State) -> list[dict[str, Any]]:
-    """Compare the run with the recipe's gates."""
-    gates = recipe.gates
-    share = totals["dropped"] / totals["train_rows"] if totals["train_rows"] else 0.0
-    by_source = state.groups.with_columns(pl.Series("alive", state.verdicts.alive))
-    worst = by_source.group_by("source").agg(dropped=1 - pl.col("alive").mean())["dropped"].max() or 0.0
-    measured: list[tuple[str, float | None, Any, bool]] = [
-        ("max_dropped_share", gates.max_dropped_share, share, share <= (gates.max_dropped_share or 0)),
-        ("max_source_dropped_share", gates.max_source_dropped_share, worst,
-         float(str(worst)) <= (gates.max_source_dropped_share or 0)),
-        ("min_kept", gates.min_kept, totals["kept"], totals["kept"] >= (gates.min_kept or 0)),
-    ]  # fmt: skip
-    broken = check.refused(recipe)
-    if any(recipe.licenses.model_dump().values()):
-        rows = by_source.filter("alive", pl.col("source").is_in(list(broken))).height
-        measured.append(("max_rows_of_refused_licences", 0, rows, rows == 0))
-    return [
-        {"name": name, "bound": bound, "value": value, "passed": passed}
-        for name, bound, value, passed in measured
-        if bound is not None
-    ]
-
-
 def _manifest(
-    state: _State, ingested: Ingested, totals: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
+    state: _State, ingested: Ingested, totals: Mapping[str, int], judged: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     recipe = state.recipe.plain()
     stages = [proof.guarded(stage, state.unproven) for stage in state.recipe.stages]
@@ -275,12 +259,12 @@ def _manifest(
         "stages": state.stages,
         "use": tally(stages, state.verdicts.alive, state.groups.hstack(state.signals)),
         "totals": dict(totals),
-        "gates": list(gates),
+        "gates": list(judged),
     }
 
 
 def _shortfall(
-    recipe: Recipe, out: Path, totals: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
+    recipe: Recipe, out: Path, totals: Mapping[str, int], judged: Sequence[Mapping[str, Any]]
 ) -> UserError | None:
     """Return what is wrong with a run that was finished and written."""
     if not totals["kept"]:
@@ -289,7 +273,7 @@ def _shortfall(
         if not totals["train_rows"]:
             what, fix = "nothing is left: no record gave a row", f"see why: {out / 'rejects.jsonl'}"
         return UserError(recipe.file, what, fix, code=INPUT)
-    broken = [gate for gate in gates if not gate["passed"]]
+    broken = [gate for gate in judged if not gate["passed"]]
     if not broken:
         return None
     said = "; ".join(f"{gate['name']} {gate['bound']:g}, measured {gate['value']:g}" for gate in broken)

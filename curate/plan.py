@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, check, formats, proof, read
+from curate import catalog, check, formats, gates, proof, read
 from curate.engine import CACHE
 from curate.ingest import cached_folder
 from curate.recipe import Recipe, Source
@@ -39,7 +39,7 @@ def plan(recipe: Recipe, *, out: Path) -> dict[str, Any]:
             }
             for stage in recipe.stages
         ],
-        "refused_licences": check.refused(recipe),
+        "refused_licences": gates.refused(recipe),
         "gates": recipe.gates.model_dump(exclude_none=True),
         "models": [encoder.identity()] if encoder else [],
     }

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curate import mistakes
+from curate.bounds import Disparity, Gates, Licenses
 from curate.card import Card
 from curate.errors import UserError, several, suggest
 from curate.overrides import apply
@@ -106,24 +107,6 @@ class Stage(Table):
     keep: tuple[Keep, ...] = ()
 
 
-class Gates(Table):
-    """What a finished run must satisfy; broken, the command ends with status 3."""
-
-    max_dropped_share: Number | None = Field(default=None, ge=0, le=1)
-    max_source_dropped_share: Number | None = Field(default=None, ge=0, le=1)
-    min_kept: Whole | None = Field(default=None, ge=0)
-
-
-class Licenses(Table):
-    """Which licences the rows of the mix may have, by name or by term; broken, the command ends with status 3.
-
-    Everything may be in the mix by default: what licences allow is the user's to know.
-    """
-
-    allow: tuple[str, ...] = ()
-    refuse: tuple[str, ...] = ()
-
-
 class Embedding(Table):
     """The encoder for steps that ask for vectors; pinned here, never switched silently."""
 
@@ -185,6 +168,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "keep": Keep,
     "gates": Gates,
     "licenses": Licenses,
+    "max_disparity_ratio": Disparity,
     "embedding": Embedding,
     "card": Card,
 }

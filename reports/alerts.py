@@ -78,6 +78,9 @@ def _gates(facts: Facts) -> Iterator[dict[str, Any]]:
     heaviest = max(facts["rules"]["list"], key=lambda rule: (rule["first"], rule["id"]), default=None)
     command = victim(facts, heaviest["id"]) if heaviest else look(facts, "manifest.json")
     for gate in facts["gates"]:
+        if gate["value"] is None:
+            text = f"Gate {gate['name']} was not judged: too few rows."
+            yield alert("note", text, command, of=(1, len(facts["gates"])), section="gates", unit="gate")
         if not gate["passed"]:
             value, bound = shown.number(gate["value"]), shown.number(gate["bound"])
             limit = "at most" if gate["name"].startswith("max_") else "at least"

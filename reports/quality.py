@@ -43,7 +43,7 @@ from reports.text_quality import text_quality
 from reports.view import View, open_view
 from reports.worth import worth
 
-SCHEMA = 2
+SCHEMA = 3
 # What the run alone tells, in the order of report.json; the sections after these are made from others.
 SECTIONS: dict[str, Callable[[View], Any]] = {
     "gates": lambda view: view.manifest["gates"],

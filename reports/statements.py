@@ -12,6 +12,7 @@ from typing import Any
 
 from reports import shown
 from reports.alert import FEW
+from reports.fairness import belonging
 
 Facts = Mapping[str, Any]
 # A rule that takes twice its usual share from a group shifts the mix; below that, small groups differ by chance.
@@ -222,19 +223,19 @@ def _mentions(facts: Facts) -> Iterator[str]:
     if "skipped" in fair:
         return
     bound = fair["bound"]
-    lines = [one for one in fair["identity"] if one["q"] < bound["q"] and one["ratio"] >= bound["ratio"]]
+    lines = [one for one in fair["identity"] if one["notable"]]
     for line in lines[:NAMED]:
         does = "flags" if line["flag"] else "removes"
         yield (
-            f"{line['rule']} {does} {shown.share(line['share'])} of rows that mention {line['group']}, "
-            f"{shown.number(line['ratio'])} times its share of all rows."
+            f"{line['rule']} {does} {shown.share(line['share'])} of rows {belonging(line, fair)}, "
+            f"{shown.number(line['equal_length']['ratio'])} times as many as of all rows of their length."
         )
     if not fair["tested"]:
         yield "Too few rows mention a group of people to tell whether a rule hits it more than others."
     elif not lines:
         yield (
-            f"No rule hits rows that mention a group of people {bound['ratio']:g} times as often as all rows and "
-            f"beyond chance ({shown.plural(fair['tested'], 'pair')} of a rule and a group tested)."
+            f"No rule hits rows that mention a group of people {bound['ratio']:g} times as often as all rows of their "
+            f"length and beyond chance ({shown.plural(fair['tested'], 'pair')} of a rule and a group tested)."
         )
 
 

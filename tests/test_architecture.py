@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences"}
+KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
+          "parity"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "clean", "copies", "embed", "fences", "heads", "joins", "kernels",
     "languages", "lm", "mend", "overlap", "personal", "presidio", "rarity", "recurrence", "rulebook", "rulefile",

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_run import rule, write_tiny
 
+from curate.parity import discoveries
 from reports import html, quality
-from reports.fairness import discoveries, fairness, notable, wilson
+from reports.fairness import fairness
+from reports.intervals import wilson
 from reports.view import open_view
 
 Make = Callable[..., pl.DataFrame]
@@ -83,7 +85,7 @@ def test_few_rows_or_hits_are_not_tested(tmp_path: Path, make_rows: Make) -> Non
     facts = fairness(open_view(run))
     assert [line["group"] for line in facts["identity"]] == ["orientation:gay"]
     line = facts["identity"][0]
-    assert line["expected"] == 6.0 and line["q"] < 1e-6 and notable(line)
+    assert line["expected"] == 6.0 and line["q"] < 1e-6 and line["notable"]
     assert facts["too_few"] > 0
 
 
@@ -94,7 +96,8 @@ def test_a_harder_hit_group_alerts_with_the_excess(tmp_path: Path, make_rows: Ma
     found = [one for one in facts["alerts"] if one["section"] == "fairness"]
     assert [(one["severity"], one["count"], one["of"]) for one in found] == [("warning", 24, 40)]
     assert (
-        "drops 75 % of the rows that mention orientation:gay, 15 % of all: 24 more than its part." in found[0]["text"]
+        "drops 75 % of the rows that mention orientation:gay, 15 % of all: 24 more than rows of their length."
+        in found[0]["text"]
     )
     assert "notable" in html.render(facts)
 
@@ -128,5 +131,74 @@ def test_tasks_and_lengths_are_compared_alike(tmp_path: Path, make_rows: Make) -
     }  # fmt: skip
 
 
-def test_without_mentions_it_names_the_step(tmp_path: Path, make_rows: Make) -> None:
-    assert "add the step `bias`" in fairness(open_view(write_tiny(tmp_path / "run", make_rows, [{}])))["skipped"]
+def test_a_group_of_long_texts_is_not_blamed_for_their_length(tmp_path: Path, make_rows: Make) -> None:
+    # Of long rows half fail, of short ones a tenth, whoever is mentioned; the group has the long ones mostly.
+    def some(group: str | None, hit: int, of: int, text: str) -> list[dict[str, Any]]:
+        return [{**row, "response": text} for row in rows_of(group, hit, of)]
+
+    rows = [*some("age:old", 45, 90, "l" * 300), *some("age:old", 3, 30, "s" * 20)]
+    rows += [*some(None, 30, 60, "l" * 300), *some(None, 42, 420, "s" * 20)]
+    stages = [{"name": "checks", "steps": [], "rules": [BOUND]}]
+    line = fairness(open_view(write_tiny(tmp_path / "run", make_rows, rows, signals=SIGNALS, stages=stages)))[
+        "identity"
+    ][0]
+    assert line["ratio"] == pytest.approx(48 / 120 / 0.2) and line["ratio_low"] > 1.25
+    # Expected of 90 long and 30 short rows: 90 / 2 + 30 / 10.
+    assert line["equal_length"]["expected"] == pytest.approx(48) and line["equal_length"]["ratio"] == pytest.approx(1)
+    assert line["q"] == pytest.approx(1) and not line["notable"]
+
+
+def test_a_group_hit_harder_among_rows_of_its_length_is_found_where_the_raw_ratio_hides_it(
+    tmp_path: Path, make_rows: Make
+) -> None:
+    # Short rows rarely fail; those of the group fail three times as often as other short ones.
+    short = [{**row, "response": "s" * 20} for row in [*rows_of("age:old", 30, 100), *rows_of(None, 100, 1000)]]
+    long = [{**row, "response": "l" * 300} for row in rows_of(None, 700, 1000)]
+    stages = [{"name": "checks", "steps": [], "rules": [BOUND]}]
+    facts = fairness(
+        open_view(write_tiny(tmp_path / "run", make_rows, [*short, *long], signals=SIGNALS, stages=stages))
+    )
+    line = facts["identity"][0]
+    assert line["ratio"] < 1 and line["equal_length"]["ratio"] == pytest.approx(30 / (100 * 130 / 1100))
+    assert line["notable"] and facts["notable"] == 1
+
+
+def test_dialects_are_groups_of_people_and_missing_groupings_name_their_step(tmp_path: Path, make_rows: Make) -> None:
+    signals: dict[str, pl.DataType] = {
+        "toxicity.score": pl.Float64(), "dialect.markers": pl.UInt32(), "dialect.varieties": pl.List(pl.String)
+    }  # fmt: skip
+    rows = [
+        {"toxicity.score": 0.9 if hit else 0.0, "dialect.markers": int(marked), "rules": [BOUND["id"]] if hit else [],
+         "dialect.varieties": ["scots"] if marked else []}
+        for marked, hits, of in ((True, 30, 60), (False, 30, 300)) for hit in [True] * hits + [False] * (of - hits)
+    ]  # fmt: skip
+    stages = [{"name": "checks", "steps": [], "rules": [BOUND]}]
+    facts = quality.facts(write_tiny(tmp_path / "run", make_rows, rows, signals=signals, stages=stages))
+    line = facts["fairness"]["identity"][0]
+    assert (line["group"], line["column"], line["notable"]) == ("scots", "dialect.varieties", True)
+    alerts = [one["text"] for one in facts["alerts"] if one["section"] == "fairness"]
+    assert len(alerts) == 1 and "the rows with markers of scots" in alerts[0]
+    skipped = {one["by"]: one["skipped"] for one in facts["fairness"]["groupings"] if "skipped" in one}
+    assert "add the step `bias`" in skipped["mentions"] and "add the step `map`" in skipped["topic"]
+    assert "By mentions: skipped" in html.render(facts)
+
+
+def test_topics_are_clusters_of_the_map(tmp_path: Path, make_rows: Make) -> None:
+    rows = [*rows_of(None, 40, 100), *rows_of(None, 10, 100)]
+    stages = [{"name": "checks", "steps": [{"as": "map", "step": "map"}], "rules": [BOUND]}]
+    run = write_tiny(tmp_path / "run", make_rows, rows, signals=SIGNALS, stages=stages)
+    base = pl.read_parquet(run / "rows.parquet").select("id", number=pl.col("meta").cast(pl.Int64))
+    sampled = base.filter(pl.col("number") % 2 == 0).select(
+        "id", x=pl.lit(0.0), y=pl.lit(0.0), cluster=(pl.col("number") >= 100).cast(pl.UInt32)
+    )
+    sampled.write_parquet(run / "tables" / "map.points.parquet")
+    lines = [line for line in fairness(open_view(run))["others"] if line["by"] == "topic"]
+    assert [(line["group"], line["rows"], line["failed"]) for line in lines] == [
+        ("cluster 1", 50, 20), ("cluster 2", 50, 5),
+    ]  # fmt: skip
+    assert {line["overall"] for line in lines} == {0.25}  # of the sample, not of all rows
+
+
+def test_without_rules_there_is_nothing_to_compare(tmp_path: Path, make_rows: Make) -> None:
+    run = write_tiny(tmp_path / "run", make_rows, [{}])
+    assert "no keep rules" in fairness(open_view(run))["skipped"]

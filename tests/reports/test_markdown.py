@@ -181,12 +181,13 @@ def test_what_people_found_of_the_rules_is_their_evidence(facts: dict[str, Any])
 
 
 def test_a_rule_that_hits_a_group_of_people_is_a_known_bias(facts: dict[str, Any]) -> None:
-    line = {"rule": TOXIC, "flag": False, "group": "gender:women", "share": 0.2, "ratio": 2.5, "q": 0.01}
-    facts["fairness"] = {"method": "", "bound": {"ratio": 1.25, "q": 0.05}, "tested": 4}
-    facts["fairness"]["identity"] = [line, {**line, "q": 0.5, "group": "age:old"}, {**line, "ratio": 1.1}]
+    line = {"rule": TOXIC, "flag": False, "group": "gender:women", "share": 0.2, "by": "bias"}
+    line |= {"equal_length": {"ratio": 2.5}, "notable": True}
+    facts["fairness"] = {"method": "", "steps": ["bias"], "bound": {"ratio": 1.25, "q": 0.05}, "tested": 4}
+    facts["fairness"]["identity"] = [line, {**line, "notable": False, "group": "age:old"}]
     text = section(markdown.card(facts), "Known biases")
     assert text.count("of rows that mention") == 1
-    assert f"{TOXIC} removes 20 % of rows that mention gender:women, 2.5 times its share of all rows." in text
+    assert f"{TOXIC} removes 20 % of rows that mention gender:women, 2.5 times as many as of all rows of their" in text
     facts["fairness"]["identity"] = []
     assert "(4 pairs of a rule and a group tested)" in markdown.card(facts)
     facts["fairness"]["tested"] = 0

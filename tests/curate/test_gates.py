@@ -1,0 +1,112 @@
+"""The gate on how much harder a rule may hit a group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import lay_out
+
+import curate
+from curate.errors import UserError
+
+RULE = "checks/length.words max 3"
+RECIPE = """
+name = "gated"
+[[sources]]
+name = "qa"
+path = "qa*.jsonl"
+task = "qa_open"
+[[stages]]
+name = "checks"
+steps = [{ step = "length" }, { step = "bias", column = "response" }]
+keep = [{ signal = "length.words", max = 3, why = "a test" }]
+[gates]
+"""
+GATE = f'{{ rule = "{RULE}", by = "bias.groups", group = "religion:jews", max = 1.25 }}'
+
+
+def records(group: str, *, long: int, of: int) -> list[dict[str, Any]]:
+    """Return answers of equal length in characters; the long ones have four words, the others two."""
+    texts = [f"{group} a b c" if number < long else f"{group} abcde" for number in range(of)]
+    return [{"question": f"{group} {number}?", "answer": text} for number, text in enumerate(texts)]
+
+
+def gate(folder: Path, data: list[dict[str, Any]], gates: str) -> dict[str, Any]:
+    """Run and return the only gate's entry, whatever it says."""
+    recipe = curate.load_recipe(lay_out(folder, data, recipe=RECIPE + gates))
+    try:
+        curate.run(recipe, out=folder / "runs" / "r")
+    except UserError as error:
+        assert error.code == 3
+    (found,) = curate.Run(folder / "runs" / "r").manifest["gates"]
+    return dict(found)
+
+
+PLANTED = [*records("jews", long=30, of=60), *records("sikh", long=60, of=300)]
+
+
+def test_a_rule_that_hits_a_group_too_hard_breaks_the_gate(tmp_path: Path) -> None:
+    recipe = curate.load_recipe(
+        lay_out(tmp_path, PLANTED, recipe=RECIPE + f"max_disparity_ratio = {GATE}\nmin_kept = 1\n")
+    )
+    with pytest.raises(UserError, match=r"max_disparity_ratio of checks/length\.words max 3 by bias") as caught:
+        curate.run(recipe, out=tmp_path / "runs" / "r")
+    assert caught.value.code == 3
+    gates = curate.Run(tmp_path / "runs" / "r").manifest["gates"]
+    assert [one["passed"] for one in gates] == [True, False]
+    assert gates[1]["value"] == pytest.approx(30 / (60 * 90 / 360)) and "30 of 60 rows fail" in gates[1]["text"]
+
+
+@pytest.mark.parametrize(
+    "form", [f"max_disparity_ratio = [{GATE}]\n", f"[[gates.max_disparity_ratio]]\n{GATE[1:-1].replace(', ', chr(10))}"]
+)
+def test_a_list_of_tables_says_the_same(tmp_path: Path, form: str) -> None:
+    assert gate(tmp_path, PLANTED, form)["passed"] is False
+
+
+def test_a_wider_bound_holds(tmp_path: Path) -> None:
+    assert gate(tmp_path, PLANTED, f"max_disparity_ratio = {GATE.replace('1.25', '2.5')}")["passed"] is True
+
+
+def test_equal_treatment_holds(tmp_path: Path) -> None:
+    data = [*records("jews", long=15, of=60), *records("sikh", long=75, of=300)]
+    found = gate(tmp_path, data, f"max_disparity_ratio = {GATE}")
+    assert found["passed"] is True and found["value"] == pytest.approx(1)
+
+
+def test_few_rows_are_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
+    from reports import html, quality
+
+    data = [*records("jews", long=20, of=20), *records("sikh", long=60, of=300)]
+    found = gate(tmp_path, data, f"max_disparity_ratio = {GATE}")
+    assert (found["value"], found["passed"]) == (None, True)
+    assert found["text"].startswith("not judged: 20 rows")
+    facts = quality.facts(tmp_path / "runs" / "r")
+    assert "1 of them not judged" in facts["headline"]["meaning"]
+    assert "not judged" in html.render(facts)
+
+
+def test_a_rule_that_looks_at_a_task_only_is_judged_there(tmp_path: Path) -> None:
+    by_task = f'max_disparity_ratio = {{ rule = "{RULE}", by = "task", group = "qa_open" }}'
+    found = gate(tmp_path, PLANTED, by_task)
+    assert found["value"] is None  # all rows are of the group: nothing to compare with
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("max 3", "max 4"), "no rule 'checks/length.words max 4'; did you mean"),
+        (("bias.groups", "bias.group"), "no column 'bias.group'; did you mean 'bias.groups'"),
+        (("bias.groups", "length.words"), "groups are texts"),
+        (('by = "bias.groups", group = "religion:jews"', 'by = "source", group = "qb"'), "no source 'qb'"),
+        (("max = 1.25", "most = 1.25"), "unknown key 'most'"),
+        (("max = 1.25", "max = 0.5"), "greater than or equal to 1"),
+    ],
+)
+def test_what_is_not_there_is_a_mistake(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    path = lay_out(tmp_path, PLANTED, recipe=RECIPE + f"max_disparity_ratio = {GATE.replace(*change)}")
+    with pytest.raises(UserError, match=said) as caught:
+        curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
+    assert caught.value.code == 2
