@@ -12,11 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
+
 from curate.errors import UserError, suggest
+from curate.schema import Measured
 
 STEPS = Path(__file__).parent / "steps"
 # What the engine hands to a step that names it; a recipe cannot set these.
-SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards"})
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "score"})
 _ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
 
 
@@ -187,3 +190,21 @@ def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
     found = inspect.signature(getattr(load(name), function)).parameters.values()
     return {one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def score(step: str, rows: pl.DataFrame, *, column: str) -> pl.DataFrame:
+    """Return the signals of a row-wise step for rows that another step made, with its defaults but for `column`.
+
+    Raises:
+        UserError: when the step is not there, is not row-wise, or needs more than rows.
+    """
+    if step not in names():
+        raise UserError(f"step '{step}'", "is not there", suggest(step, names()))
+    info = describe(step)
+    needed = info.needs | {name for name, parameter in info.parameters.items() if parameter.required}
+    if info.kind != "row-wise" or needed:
+        what = f"needs {', '.join(sorted(needed))}" if info.kind == "row-wise" else "sees all rows at once"
+        raise UserError(f"step '{step}'", f"cannot score single texts: it {what}", "name one such as toxicity")
+    taken = {"column": column} if "column" in info.parameters else {}
+    result: pl.DataFrame | Measured = getattr(load(step), step)(rows, **taken)
+    return result.signals if isinstance(result, Measured) else result

@@ -27,7 +27,7 @@ CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
     "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
-    "calls",
+    "calls", "swaps",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ class Task:
             rows = rows.hstack(self.extra)
         if self.alive is not None:
             rows = rows.filter(self.alive)
-        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors}
+        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors, "score": catalog.score}
         if "heldout" in self.supplied:
             given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)
         function = getattr(catalog.load(self.step), self.function)
@@ -141,7 +141,10 @@ class Runner:
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
         given["vectors"] = canonical(self.embedding).decode() if "vectors" in info.needs else ""
         rules = [cache.folder_digest(rulebook.RULES / name) for name in ("lexicons", "patterns", "templates")]
-        code = cache.code_digest(*CODE, f"steps/{info.name}")
+        # A step that scores with another one depends on that one's code too.
+        chosen = {name: one.default for name, one in info.parameters.items()} | dict(arguments)
+        others = sorted(set(strings(chosen)) & set(catalog.names())) if "score" in info.needs else []
+        code = cache.code_digest(*CODE, *(f"steps/{name}" for name in (info.name, *others)))
         return cache.key(info.name, given, rules, code, cache.versions())
 
     def _slices(

@@ -123,6 +123,15 @@ def matcher(lexicon: Lexicon, *categories: str) -> Matcher:
     return Matcher(re.compile(rf"\b(?:{'|'.join(groups)})\b"), tuple(chosen))
 
 
+def apart(lexicon: Lexicon, folded: pl.Series) -> list[list[Hit]]:
+    """Return the terms of folded texts with categories found apart, so that one may hold another; null holds none."""
+    found: list[list[Hit]] = [[] for _ in range(len(folded))]
+    for category in sorted({entry.category for entry in lexicon.entries} - {PART}):
+        for hits, more in zip(found, matcher(lexicon, category).hits(folded), strict=True):
+            hits.extend(more)
+    return found
+
+
 def _alternation(entry: Entry, parts: dict[str, Entry], inside: tuple[str, ...]) -> str:
     """Return the terms of an entry as alternatives, the longest first so that it is the one found."""
     terms = sorted(entry.terms, key=lambda term: (-len(term), term))

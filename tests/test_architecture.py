@@ -15,7 +15,7 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "clean", "copies", "embed", "fences", "heads", "joins", "kernels",
     "languages", "lm", "mend", "overlap", "personal", "presidio", "rarity", "recurrence", "rulebook", "rulefile",
-    "runs", "similar", "sketches", "suffixes", "terms", "threads", "tokenizer", "wordsets",
+    "runs", "similar", "sketches", "suffixes", "swaps", "terms", "threads", "tokenizer", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

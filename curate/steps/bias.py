@@ -30,14 +30,13 @@ def bias(rows: pl.DataFrame, *, column: str = "rendered", lexicon: Path | None =
     """
     words = rulebook.lexicon(lexicon or "identity")
     folded = terms.judged(rows, column=column, language=words.language)
-    groups: list[list[str]] = [[] for _ in range(len(folded))]
-    for axis in sorted({entry.category for entry in words.entries} - {terms.PART}):
-        for found, hits in zip(groups, terms.matcher(words, axis).hits(folded), strict=True):
-            found.extend(str(hit.entry.id) for hit in hits)
     measured = [
-        (None, None, None)
-        if value is None
-        else (len(found), sorted(set(found)), sorted({group.split(":")[0] for group in found}))
-        for value, found in zip(folded, groups, strict=True)
+        (None, None, None) if value is None else _counted([str(hit.entry.id) for hit in hits])
+        for value, hits in zip(folded, terms.apart(words, folded), strict=True)
     ]
     return pl.DataFrame(measured, schema=_SCHEMA, orient="row")
+
+
+def _counted(found: list[str]) -> tuple[int, list[str], list[str]]:
+    """Return mentions, groups and axes of one text."""
+    return len(found), sorted(set(found)), sorted({group.split(":")[0] for group in found})

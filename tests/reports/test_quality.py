@@ -193,7 +193,7 @@ def test_worth_lists_ten_different_rows_with_reasons(facts: dict[str, Any]) -> N
 def test_facts_are_json_and_the_same_twice(run: Path, facts: dict[str, Any]) -> None:
     again = quality.facts(run, name="runs/demo")
     assert json.dumps(again, allow_nan=False) == json.dumps(facts, allow_nan=False)
-    assert facts["schema"] == 2
+    assert facts["schema"] == 3
 
 
 def test_every_row_named_is_shown(facts: dict[str, Any]) -> None:
