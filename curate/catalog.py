@@ -19,7 +19,7 @@ from curate.schema import Measured
 
 STEPS = Path(__file__).parent / "steps"
 # What the engine hands to a step that names it; a recipe cannot set these.
-SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "score"})
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "rescore"})
 _ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
 
 
@@ -192,7 +192,7 @@ def accepts(name: str, function: str) -> set[str]:
     return {one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def score(step: str, rows: pl.DataFrame, *, column: str) -> pl.DataFrame:
+def rescore(step: str, rows: pl.DataFrame, *, column: str) -> pl.DataFrame:
     """Return the signals of a row-wise step for rows that another step made, with its defaults but for `column`.
 
     Raises:

@@ -57,7 +57,7 @@ class Task:
             rows = rows.hstack(self.extra)
         if self.alive is not None:
             rows = rows.filter(self.alive)
-        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors, "score": catalog.score}
+        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors, "rescore": catalog.rescore}
         if "heldout" in self.supplied:
             given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)
         function = getattr(catalog.load(self.step), self.function)
@@ -143,7 +143,7 @@ class Runner:
         rules = [cache.folder_digest(rulebook.RULES / name) for name in ("lexicons", "patterns", "templates")]
         # A step that scores with another one depends on that one's code too.
         chosen = {name: one.default for name, one in info.parameters.items()} | dict(arguments)
-        others = sorted(set(strings(chosen)) & set(catalog.names())) if "score" in info.needs else []
+        others = sorted(set(strings(chosen)) & set(catalog.names())) if "rescore" in info.needs else []
         code = cache.code_digest(*CODE, *(f"steps/{name}" for name in (info.name, *others)))
         return cache.key(info.name, given, rules, code, cache.versions())
 

@@ -53,7 +53,7 @@ def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, 
     """Call one function of a step with what it asks for, all of it empty."""
     empty = pl.DataFrame(schema=ROW)
     given: dict[str, Any] = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty}
-    given |= {"workers": 1, "shards": None, "score": catalog.score, **arguments}
+    given |= {"workers": 1, "shards": None, "rescore": catalog.rescore, **arguments}
     accepted = catalog.accepts(step, function)
     result: pl.DataFrame | Measured = getattr(catalog.load(step), function)(
         rows, **{name: value for name, value in given.items() if name in accepted}

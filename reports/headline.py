@@ -80,7 +80,7 @@ def _verdict(gates: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, st
     if gates:
         held = "The only gate holds" if len(gates) == 1 else f"All {len(gates)} gates hold"
         if unjudged := sum(gate["value"] is None for gate in gates):
-            held += f", {unjudged} of them not judged for want of rows"
+            held += ", as too few rows are there to judge it" if len(gates) == 1 else f", {unjudged} for want of rows"
         return {"verdict": "pass", "meaning": f"{held}. Whether the right rows went is for you to see: start below."}
     return {
         "verdict": "none",

@@ -14,6 +14,7 @@ from reports.addresses import masker
 from reports.alert import victim
 from reports.alerts import alerts
 from reports.answers import answers
+from reports.associations import associations
 from reports.audit import audit
 from reports.composition import composition
 from reports.contamination import contamination
@@ -39,6 +40,7 @@ from reports.reviews import asking, reviews
 from reports.rules import rules
 from reports.safety import safety
 from reports.sample import sample
+from reports.swaps import swaps
 from reports.text_quality import text_quality
 from reports.view import View, open_view
 from reports.worth import worth
@@ -65,6 +67,8 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "coverage": coverage,
     "repairs": repairs,
     "fairness": fairness,
+    "associations": associations,
+    "swaps": swaps,
     "contamination": contamination,
     "masks": masks,
     "reviews": reviews,

@@ -26,7 +26,8 @@ _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:")
 # Parts of the report whose absence a reader of the card should know of, and what they would have told.
 _ASKED = {
     "personal": "personal data", "toxicity": "toxicity", "duplicates": "copies",
-    "contamination": "overlap with evaluation data", "fairness": "whom the rules hit", "diversity": "diversity",
+    "contamination": "overlap with evaluation data", "fairness": "whom the rules hit",
+    "associations": "what groups are told together with", "diversity": "diversity",
     "text_quality": "text quality", "reviews": "whether the rules are right",
     "ablation": "what the rules do to a trained model",
 }  # fmt: skip
@@ -171,7 +172,7 @@ def judged(facts: Facts) -> list[str]:
 
 def biases(facts: Facts) -> list[str]:
     """Tell what outweighs what in the mix, whom it mentions, and which rules hit some groups more than others."""
-    return [*_dominance(facts), *_labels(facts), *_mentions(facts), *_uneven(facts)]
+    return [*_dominance(facts), *_labels(facts), *_mentions(facts), *_told(facts), *_uneven(facts)]
 
 
 def limits(facts: Facts) -> list[str]:
@@ -237,6 +238,25 @@ def _mentions(facts: Facts) -> Iterator[str]:
             f"No rule hits rows that mention a group of people {bound['ratio']:g} times as often as all rows of their "
             f"length and beyond chance ({shown.plural(fair['tested'], 'pair')} of a rule and a group tested)."
         )
+
+
+def _told(facts: Facts) -> Iterator[str]:
+    """Tell what groups stand together with, and whether a score turns with the group."""
+    found = facts["associations"]
+    if "skipped" not in found:
+        tested, balance = found["words"]["tested"], found["balance"]
+        named = ", ".join(f"{one['group']} with {one['word']}" for one in found["words"]["list"][:NAMED])
+        yield (
+            f"Of {shown.plural(tested, 'pair')} of a group and a word that share sentences, {found['words']['found']} "
+            f"do so more or less than by chance{f': {named}' if named else ''}."
+        )
+        yield (
+            f"{balance['found']} of {shown.plural(balance['tested'], 'occupation')} stand with she and he unevenly, "
+            f"{balance['skewed']} of them with one in four of five rows or more."
+        )
+    for step in facts["swaps"].get("steps", ()):
+        rows = shown.plural(step["rows"], "row")
+        yield f"{step['step']}: of {rows} told of another group, {step['flipped']} cross the threshold of the score."
 
 
 def _uneven(facts: Facts) -> Iterator[str]:

@@ -86,7 +86,7 @@ class Step:
             "texts": lambda ids: pl.DataFrame({"id": list(ids)}, schema={"id": pl.String}).join(
                 rows, on="id", how="left", maintain_order="left"
             ),
-            "score": catalog.score,
+            "rescore": catalog.rescore,
             "path": table,
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }

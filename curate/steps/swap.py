@@ -19,7 +19,7 @@ _TEXTS: dict[str, pl.DataType] = {"prompt": pl.String(), "response": pl.String()
 
 
 def swap(
-    rows: pl.DataFrame, *, score: Callable[..., pl.DataFrame], scorer: str = "toxicity", signal: str = "score",
+    rows: pl.DataFrame, *, rescore: Callable[..., pl.DataFrame], scorer: str = "toxicity", signal: str = "score",
     column: str = "response", threshold: float = 0.5, lexicon: Path | None = None,
 ) -> Measured:  # fmt: skip
     """Score again with the group replaced: what a score makes of who is spoken of.
@@ -31,7 +31,7 @@ def swap(
 
     Args:
         rows: instruction rows.
-        score: runs a step on other rows.
+        rescore: runs a step on other rows.
         scorer: a row-wise step that needs nothing but rows, with its defaults but for `column`.
         signal: its number.
         column: the text that is swapped and scored: response, prompt, content, or rendered (prompt and response).
@@ -58,8 +58,8 @@ def swap(
     found = pl.DataFrame(list(_made(texts, folded, words)), schema={**_PLACES, **_TEXTS}, orient="row")
     changed = rows.with_row_index("row").select("row", *rows.columns)[found["row"].to_list()].drop("row")
     changed = changed.with_columns(found[name] for name in columns)
-    before = _scores(score(scorer, rows, column=column), scorer=scorer, signal=signal)
-    after = _scores(score(scorer, changed, column=column), scorer=scorer, signal=signal)
+    before = _scores(rescore(scorer, rows, column=column), scorer=scorer, signal=signal)
+    after = _scores(rescore(scorer, changed, column=column), scorer=scorer, signal=signal)
     scored = found.drop(*_TEXTS).with_columns(before=before.gather(found["row"].to_list()), after=after)
     sides = [pl.col(name) >= threshold for name in ("before", "after")]
     scored = scored.with_columns(flipped=sides[0] != sides[1])

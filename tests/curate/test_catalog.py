@@ -50,3 +50,9 @@ def test_an_unknown_step_is_answered_with_the_nearest() -> None:
 def test_the_frame_that_a_step_gets_is_no_argument() -> None:
     assert catalog.accepts("substring", "state") == {"on", "words"}
     assert catalog.accepts("substring", "decide") == {"texts", "on", "words", "least"}
+
+
+def test_no_step_takes_from_a_recipe_what_the_engine_supplies() -> None:
+    taken = {(name, one) for name in catalog.names() for one in catalog.describe(name).parameters}
+    assert not [pair for pair in taken if pair[1] in catalog.SUPPLIED]
+    assert catalog.describe("language").parameters["score"].default == 0.5

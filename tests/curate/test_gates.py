@@ -84,7 +84,7 @@ def test_few_rows_are_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
     assert (found["value"], found["passed"]) == (None, True)
     assert found["text"].startswith("not judged: 20 rows")
     facts = quality.facts(tmp_path / "runs" / "r")
-    assert "1 of them not judged" in facts["headline"]["meaning"]
+    assert "holds, as too few rows are there to judge it" in facts["headline"]["meaning"]
     assert "not judged" in html.render(facts)
 
 

@@ -77,8 +77,8 @@ def test_texts_without_the_group_stay() -> None:
     assert swapped("The kettle is on the stove.", WOMEN, MEN) == "The kettle is on the stove."
 
 
-VOCABULARY = """she he her him his hers they them their is are was a an woman Men MOTHER father's Muslim Jews black people
-American old gay . , ' that book let go wait… naïve"""
+VOCABULARY = """she he her him his hers they them their is are was a an woman Men MOTHER father's Muslim Jews black
+people American old gay . , ' that book let go wait… naïve"""
 WORDS = st.sampled_from([*VOCABULARY.split(), "\n"])
 
 

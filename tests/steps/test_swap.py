@@ -23,7 +23,7 @@ def unfair(step: str, rows: pl.DataFrame, *, column: str) -> pl.DataFrame:
 
 
 def measured(make_rows: Rows, text: str, **arguments: Any) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
-    found = swap(make_rows({"response": text}), score=unfair, **arguments)
+    found = swap(make_rows({"response": text}), rescore=unfair, **arguments)
     return found.signals.row(0), found.tables["pairs"].drop("id").rows()
 
 
@@ -62,7 +62,7 @@ def test_both_texts_are_swapped_when_both_are_scored(make_rows: Rows) -> None:
         seen.append([*rows["prompt"], *rows["response"]])
         return unfair(step, rows, column=column)
 
-    swap(make_rows({"prompt": "Who is the woman?", "response": "A mother"}), score=spy, column="rendered")
+    swap(make_rows({"prompt": "Who is the woman?", "response": "A mother"}), rescore=spy, column="rendered")
     assert seen[1] == ["Who is the man?", "A father"]
 
 
@@ -79,4 +79,4 @@ def test_both_texts_are_swapped_when_both_are_scored(make_rows: Rows) -> None:
 )
 def test_what_cannot_score_is_a_mistake(make_rows: Rows, arguments: dict[str, str], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        swap(make_rows({"response": "She sang."}), score=catalog.score, **arguments)
+        swap(make_rows({"response": "She sang."}), rescore=catalog.rescore, **arguments)
