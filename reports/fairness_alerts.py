@@ -39,9 +39,10 @@ def _balance(facts: Facts) -> Iterator[dict[str, Any]]:
     balance = found["balance"]
     worst = balance["list"][0]  # those out of balance beyond chance stand first, the least even before all
     who = f"she {shown.share(worst['share'])}" if worst["share"] > 0.5 else f"he {shown.share(1 - worst['share'])}"
+    stand = shown.verb(balance["skewed"], "stand", "stands")
     text = (
-        f"{shown.plural(balance['skewed'], 'occupation')} of {balance['tested']} stand with one of she and he in four "
-        f"of five rows or more, most of all {worst['occupation']}: {who}."
+        f"{shown.plural(balance['skewed'], 'occupation')} of {balance['tested']} {stand} with one of she and he in "
+        f"four of five rows or more, most of all {worst['occupation']}: {who}."
     )
     rows = (worst["she"] + worst["he"], balance["she"] + balance["he"])
     yield alert("note", text, look(facts, "report.html"), of=rows, section="bias")
