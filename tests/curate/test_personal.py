@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from projects import lay_out
 
+import curate
 from curate import personal
 
 LABELLED = Path(__file__).parents[2] / "bench" / "data" / "personal.jsonl"
@@ -58,3 +60,30 @@ def test_the_labelled_texts_are_many_and_few_are_wrong() -> None:
     wrong = [row["text"] for row in rows if {span[0] for span in personal.find_in(row["text"])} != set(row["kinds"])]
     assert len(rows) >= 400
     assert len(wrong) <= 0.05 * len(rows), wrong
+
+
+MASKING = """
+name = "tiny"
+[[sources]]
+name = "qa"
+path = "qa0.jsonl"
+task = "qa_open"
+clean = { mask = ["email", "secret"] }
+[[stages]]
+name = "checks"
+steps = [{ step = "pii" }]
+"""
+
+
+def test_masks_at_ingest_reach_every_column_and_leave_identities_alone(tmp_path: Path) -> None:
+    records = [{"question": "Whose is a.b@web.de?", "answer": "Ring 212-664-7665", "note": "c.d@web.de"}]
+    masked = curate.run(
+        curate.load_recipe(lay_out(tmp_path / "a", records, recipe=MASKING)), out=tmp_path / "a" / "run"
+    )
+    plain = lay_out(tmp_path / "b", records, recipe=MASKING.replace("clean", "#"))
+    bare = curate.run(curate.load_recipe(plain), out=tmp_path / "b" / "run")
+    row, other = masked.rows.row(0, named=True), bare.rows.row(0, named=True)
+    assert "web.de" not in str(row) and "[EMAIL]" in row["prompt"] and "[EMAIL]" in row["meta"]
+    assert row["pii.kinds"] == ["phone"] and other["pii.kinds"] == ["email", "phone"]
+    assert row["id"] == other["id"]
+    assert masked.manifest["sources"][0]["repairs"] == {"masked email": 2}
