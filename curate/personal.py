@@ -30,6 +30,25 @@ _NEEDS = MappingProxyType(
     }
 )
 KINDS = tuple(sorted(_NEEDS))
+# The same for single patterns, tried only where their kind is: a text with a number need hold no phone number of each
+# form. Patterns that are not named here are tried wherever their kind is.
+_FINER = MappingProxyType(
+    {
+        "aws-key": "AKIA|ASIA", "github-token": "gh[pousr]_|github_pat_", "openai-key": "sk-", "slack-token": "xox",
+        "google-key": "AIza", "jwt": "eyJ", "aws-secret": "(?i)aws", "azure-key": "Key=", "stripe-key": "_live_",
+        "huggingface-token": "hf_", "gitlab-token": "glpat-", "npm-token": "npm_", "sendgrid-key": r"SG\.",
+        "twilio-key": "SK[0-9a-f]", "telegram-token": ":AA", "connection-string": "://",
+        "connection-password": "(?i)(?:password|pwd)=", "assigned-key": r"[:=]\s{0,3}[\"']",
+        "ssn-dashes": "[0-9]{3}-[0-9]{2}-[0-9]{4}", "ssn-cue": "(?i)ssn|social security",
+        "ipv4": r"[0-9]\.[0-9]{1,3}\.[0-9]", "ipv6": "[0-9A-Fa-f]?:[0-9A-Fa-f:]",
+        "phone-cue": (
+            "(?i)[pf]hone|fono?e?|tele|tel|tél|call|mobil|cell|fax|whatsapp|text|handy|celular|móvil|portable|тел|电话|電話"
+            "|手机|전화"
+        ),
+        "phone-international": r"\+[1-9]", "phone-american": "[0-9]{3}[-. ][0-9]{4}", "phone-prefix": "00[1-9]",
+        "phone-national": r"0[0-9]|\([1-9][0-9]\)",
+    }
+)  # fmt: skip
 # Prefix and lengths of the cards in use (ISO/IEC 7812 ranges of the networks): a free 16-digit number passes Luhn in
 # one of ten cases.
 _CARDS = re.compile(
@@ -138,17 +157,21 @@ def masked(value: str, kinds: Collection[str]) -> tuple[str, set[str]]:
 
 def find_all(values: pl.Series) -> list[list[Span]]:
     """Return what `find_in` finds in each of many texts; the cheap tests are made for all texts at once."""
-    needs = [pl.col("text").str.contains(need).fill_null(False).alias(kind) for kind, need in _NEEDS.items()]
     texts = values.alias("text").to_frame().with_row_index("place")
-    wanted = texts.with_columns(needs).filter(pl.any_horizontal(*_NEEDS))
+    wanted = texts.with_columns(_held(_NEEDS)).filter(pl.any_horizontal(*_NEEDS)).with_columns(_held(_FINER))
     found: list[list[Span]] = [[] for _ in range(len(values))]
     chosen: dict[tuple[bool, ...], list[Pattern]] = {}
     for place, value, *flags in wanted.iter_rows():
         key = tuple(flags)
         if key not in chosen:
-            chosen[key] = _patterns([kind for kind, flag in zip(_NEEDS, flags, strict=True) if flag])
-        found[place] = find(value, chosen[key])
+            held = dict(zip((*_NEEDS, *_FINER), flags, strict=True))
+            chosen[key] = [p for p in _patterns(kind for kind in _NEEDS if held[kind]) if held.get(p.id, True)]
+        found[place] = find(value, chosen[key]) if chosen[key] else []
     return found
+
+
+def _held(needs: Mapping[str, str]) -> list[pl.Expr]:
+    return [pl.col("text").str.contains(need).fill_null(False).alias(name) for name, need in needs.items()]
 
 
 def _patterns(kinds: Iterable[str]) -> list[Pattern]:

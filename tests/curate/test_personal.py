@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from projects import lay_out
 
 import curate
-from curate import personal
+from curate import personal, rulebook
 
 LABELLED = Path(__file__).parents[2] / "bench" / "data" / "personal.jsonl"
 KEY = "-----BEGIN {0}KEY-----\nMIIEowIBAAKCAQEAq7Rz2LwX9mTb4KdV8sNc1\nc1JfH6gYp3EaU5oBi==\n-----END {0}KEY-----"
@@ -38,6 +39,15 @@ def test_a_private_key_is_masked_to_its_end_and_a_public_one_not_at_all() -> Non
 def test_only_the_kinds_asked_for_are_masked() -> None:
     text = "a.b@web.de 81.2.69.142"
     assert personal.masked(text, ["ip"]) == ("a.b@web.de [IP]", {"ip"})
+
+
+def test_cheap_tests_before_the_patterns_miss_nothing() -> None:
+    patterns = rulebook.patterns("pii")
+    texts = [json.loads(line)["text"] for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    texts += [hit for pattern in patterns for hit in (*pattern.hits, *pattern.misses)]
+    whole = [personal.find(text, patterns) for text in texts]
+    assert personal.find_all(pl.Series(texts)) == whole
+    assert [personal.find_in(text) for text in texts] == whole
 
 
 PIECES = st.sampled_from(
