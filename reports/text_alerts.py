@@ -10,7 +10,17 @@ from reports.alert import FEW, Facts, alert, explain
 
 ANSWERED = 0.01  # a slip of one row in a hundred is the data's, more of them is a template's
 # Checks that no rule of a common recipe makes, and that are a fault in any task.
-ALONE = ("looks cut off", "mojibake left")
+ALONE = {
+    "looks cut off": "that looks cut off",
+    "mojibake left": "with broken characters",
+    "breaks off": "that breaks off",
+    "misread encoding": "with broken characters",
+    "another language than the prompt": "in another language than its prompt",
+    "not the form asked for": "without the form its prompt asks for",
+    "wrong where it can be checked": "with a mistake that can be checked",
+}
+# Where a check looked at prompt and response together.
+_BOTH = "rendered"
 
 
 def _answered(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -44,10 +54,10 @@ def _broken(facts: Facts) -> Iterator[dict[str, Any]]:
     """Tell of texts that look cut off or misread and stayed."""
     for check in facts["text_quality"].get("checks", ()):
         if check["check"] in ALONE and check["kept"] >= FEW:
-            said = {"looks cut off": "that looks cut off", "mojibake left": "with broken characters"}[check["check"]]
-            rows = check["kept"]
+            said, rows = ALONE[check["check"]], check["kept"]
+            role = "text" if check["role"] == _BOTH else check["role"]
             rows_have = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'have', 'has')}"
-            text = f"{rows_have} a {check['role']} {said} (heuristic)."
+            text = f"{rows_have} a {role} {said} (heuristic)."
             command = explain(facts, check["examples"][0]["row"])
             yield alert("note", text, command, of=(rows, check["kept_of"]), section="text-quality")
 

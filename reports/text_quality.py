@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,19 @@ _WANTED = (
             f"symbol_words_share above {SYMBOLS:g} (Gopher)"),
     _Wanted("few words with letters", "symbols", ("alphabetic_words_share",), lambda share: share < ALPHABETIC,
             f"alphabetic_words_share below {ALPHABETIC:g} (Gopher; formulas and numbers are no fault)"),
+    _Wanted("breaks off", "truncated", ("cut",), lambda cut: cut, "cut is true"),
+    _Wanted("misread encoding", "mojibake", ("count", "lost"), lambda count, lost: (count > 0) | (lost > 0),
+            "count or lost above 0"),
+    _Wanted("another language than the prompt", "mismatch", ("other",), lambda other: other, "other is true"),
+    _Wanted("not the form asked for", "format", ("valid",), lambda valid: ~valid, "valid is false"),
+    _Wanted("wrong where it can be checked", "verify", ("wrong",), lambda wrong: wrong > 0, "wrong above 0"),
 )  # fmt: skip
+
+
+# Checks of the report itself, and the step that makes them better.
+_CLOSER = {"looks cut off": "truncated", "mojibake left": "mojibake"}
+# What steps look at by default, where it is not the response.
+_DEFAULTS = {"mojibake": "rendered"}
 
 
 def text_quality(view: View) -> dict[str, Any]:
@@ -75,10 +87,12 @@ def text_quality(view: View) -> dict[str, Any]:
     if not view.base.height:
         reason = "the run has no rows"
         return {"skipped": reason, "language": {"skipped": reason}}
-    checks = [*_always(), *_measured(view)]
+    done = {use["step"] for use in _uses(view)}
+    # A step that looks closer takes the place of the report's own glance.
+    own = [check for check in _always() if _CLOSER.get(check.name) not in done]
+    checks = [*own, *_measured(view)]
     held = view.run.scan().select(check.holds.alias(str(place)) for place, check in enumerate(checks)).collect()
     frame = view.base.select("task", "kept").hstack(held)
-    done = {use["step"] for use in _uses(view)}
     return {
         "method": (
             "each check over all rows, then over the kept ones; a share is of the rows with a verdict; checks that "
@@ -127,12 +141,16 @@ def _measured(view: View) -> Iterator[_Check]:
 def _uses(view: View) -> list[dict[str, str]]:
     """Return name, step and column of each use of a step; the step's own default is the response."""
     given = [use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", [])]
-    columns = {use.get("as", use.get("step")): use.get("column", "response") for use in given}
+    columns = {use.get("as", use.get("step")): use.get("column") for use in given}
     return [
-        {"as": use["as"], "step": use["step"], "column": str(columns.get(use["as"], "response"))}
+        {"as": use["as"], "step": use["step"], "column": _column(columns, use)}
         for stage in view.manifest["stages"]
         for use in stage["steps"]
     ]
+
+
+def _column(columns: Mapping[str, Any], use: Mapping[str, Any]) -> str:
+    return str(columns.get(use["as"]) or _DEFAULTS.get(use["step"], "response"))
 
 
 def _facts(view: View, frame: pl.DataFrame, check: _Check, place: str) -> dict[str, Any]:

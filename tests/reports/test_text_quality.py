@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from projects import lay_out
 from tiny_run import rule, write_tiny
 
+import curate
 from reports import html, quality
 from reports.text_quality import text_quality
 from reports.view import open_view
@@ -106,3 +108,29 @@ def test_a_step_under_another_name_is_told_by_its_signals(tmp_path: Path, make_r
     run = write_tiny(tmp_path / "run", make_rows, rows, signals=signals, stages=stages)
     refuses = checks(run)["refuses", "prompt"]
     assert (refuses["rows"], refuses["how"]) == (1, "asked.refused is true")
+
+
+STEPS = """
+name = "tiny"
+[[sources]]
+name = "qa"
+path = "qa0.jsonl"
+task = "qa_open"
+lang = "en"
+clean = []
+[[stages]]
+name = "checks"
+steps = [{ step = "truncated" }, { step = "mojibake" }, { step = "verify" }, { step = "format" }, { step = "mismatch" }]
+"""
+
+
+def test_steps_that_look_closer_take_the_place_of_a_glance(tmp_path: Path) -> None:
+    records = [
+        {"question": "Who slept?", "answer": "The cat slept. Then it woke up and looked at"},
+        {"question": "How much is it?", "answer": "It is 2 + 2 = 5. It was donâ€™t."},
+    ]
+    found = checks(curate.run(curate.load_recipe(lay_out(tmp_path, records, recipe=STEPS)), out=tmp_path / "run").path)
+    assert ("looks cut off", "response") not in found and ("mojibake left", "prompt") not in found
+    assert found["breaks off", "response"]["rows"] == 1
+    assert found["misread encoding", "rendered"]["rows"] == 1
+    assert found["wrong where it can be checked", "response"]["rows"] == 1
