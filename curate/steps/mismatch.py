@@ -70,7 +70,7 @@ def _comparable(task: str | None, prompt: str | None, response: str | None) -> b
 def _verdict(prompt: str | None, asked: str | None, answered: str | None) -> tuple[str | None, str | None, bool | None]:
     """Return the three signals of one row."""
     if prompt is None or asked is None or answered is None:
-        return asked, answered, None
+        return None, None, None
     if asked == answered:
         return asked, answered, False
     return asked, answered, answered not in _spoken(text.paragraphs(prompt) + text.lines(prompt))
