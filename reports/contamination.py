@@ -18,9 +18,12 @@ from reports.view import View, rate
 SHOWN = 10
 # Lower ends of the bands of overlap above nothing; the last is the whole item.
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Words of a shared run and the share that counts as a leak where the recipe sets neither: those of the step, which are
-# those of Tulu 3 (Lambert et al. 2024).
-WORDS, BOUND = 8, 0.5
+# The share that counts as a leak where the recipe sets none: that of Tulu 3 (Lambert et al. 2024).
+BOUND = 0.5
+# Words of the runs that are marked: by pairs of words the step finds edited copies of short items, by three others.
+MARKED, LONG = (2, 3), 24
+# Words shown before and after the place where an item stands.
+AROUND = 20
 _NEEDED = ("id", "source", "prompt", "response", "content", "messages")
 
 
@@ -32,15 +35,16 @@ def leaking(view: View) -> list[str]:
 
 def contamination(view: View) -> dict[str, Any]:
     """Return for each leak step its bands, which source gives away which held-out source, and pairs with their runs."""
-    if not view.manifest["totals"]["heldout_rows"]:
-        return {"skipped": "the run has no held-out rows to look for"}
     names = leaking(view)
+    if not view.manifest["totals"]["heldout_rows"] and not any("references" in _use(view, name) for name in names):
+        return {"skipped": "the run has no held-out rows to look for"}
     if not names:
         return {"skipped": "no step of the recipe looks for held-out items in the rows: add the step `leak`"}
     return {
         "method": (
-            "overlap is the share of a held-out item's words that lie in runs of words which the row holds too; a row "
-            "counts for its best-matching item alone, so an item that is only ever second best is not counted"
+            "overlap is the share of a held-out item's words that the row holds too, in long runs or in one place in "
+            "their order, where missing words weigh more; a row counts for its best-matching item alone, so an item "
+            "that is only ever second best is not counted"
         ),
         "steps": [_step(view, name) for name in names],
     }

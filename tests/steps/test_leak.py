@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,85 +17,184 @@ from curate.steps import leak
 Rows = Callable[..., pl.DataFrame]
 WORDS = [f"w{number}" for number in range(40)]
 LONG = " ".join(WORDS[:20])
+QUESTION = "Which river runs through the old town of Ljubljana?"
 
 
-def held(*contents: str | None) -> pl.DataFrame:
-    ids = [f"held{number}" for number in range(len(contents))]
-    return pl.DataFrame({"id": ids, "content": contents}, schema={"id": pl.String, "content": pl.String})
+def frame(prefix: str, *contents: str | None) -> pl.DataFrame:
+    columns: dict[str, Any] = {"id": [f"{prefix}{number}" for number in range(len(contents))], "content": contents}
+    columns |= {"prompt": contents, "response": [None] * len(contents)}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
-def measured(
-    content: str | None, *heldout: str | None, **arguments: int
-) -> tuple[float | None, str | None, int | None]:
-    rows = pl.DataFrame({"content": [content]}, schema={"content": pl.String})
-    found = leak.leak(rows, heldout=held(*heldout), **arguments)
-    assert found.schema == {"overlap": pl.Float64, "match": pl.String, "words": pl.UInt32}
-    return found.row(0)
+def measured(content: str | None, *heldout: str | None, **arguments: Any) -> tuple[float | None, str | None]:
+    found = leak.leak(frame("row", content), heldout=frame("held", *heldout), **arguments).signals
+    assert found.columns == ["overlap", "match", "words", "answer", "common"]
+    overlap, match, *_ = found.row(0)
+    return overlap, match
+
+
+def asked(task: str, source: str = "exam", **slots: Any) -> dict[str, Any]:
+    parts = ["\n".join(value) if isinstance(value, list) else value for value in slots.values()]
+    return {"task": task, "source": source, "slots": json.dumps(slots), "content": "\n".join(parts)}
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (LONG, (1.0, "held0", 20)),
-        (LONG.upper().replace(" ", ", ") + "!", (1.0, "held0", 20)),
-        (f"Here is something else before {LONG} and after", (1.0, "held0", 20)),
-        (" ".join(WORDS[:10]), (0.5, "held0", 10)),
-        (" ".join([*WORDS[:8], "gap", *WORDS[12:20]]), (0.8, "held0", 16)),
-        (" ".join(WORDS[:7]), (0.0, None, 0)),
-        (" ".join(reversed(WORDS[:20])), (0.0, None, 0)),
-        ("", (0.0, None, 0)),
-        (None, (None, None, None)),
+        (LONG, (1.0, "held0")),
+        (LONG.upper().replace(" ", ", ") + "!", (1.0, "held0")),
+        (f"Here is something else before {LONG} and after", (1.0, "held0")),
+        (" ".join(WORDS[:10]), (0.5, "held0")),  # ten of its words in runs of eight
+        (" ".join(WORDS[:7]), (0.0, None)),
+        (" ".join(reversed(WORDS[:20])), (0.0, None)),
+        ("", (0.0, None)),
+        (None, (None, None)),
     ],
 )
-def test_overlap_is_the_share_of_the_item_in_shared_ngrams(
-    content: str | None, expected: tuple[float | None, str | None, int | None]
+def test_overlap_is_the_share_of_the_item_in_the_row(
+    content: str | None, expected: tuple[float | None, str | None]
 ) -> None:
     assert measured(content, LONG) == expected
 
 
 def test_the_single_best_item_counts() -> None:
     half, most = " ".join(WORDS[:16]), " ".join(WORDS[:10])
-    assert measured(" ".join(WORDS[:8]), half, most) == (0.8, "held1", 8)
+    assert measured(" ".join(WORDS[:8]), half, most) == (0.8, "held1")
     # Two halves in two items are no whole.
-    assert measured(LONG, " ".join(WORDS[:10] + ["x"] * 10), " ".join(["y"] * 10 + WORDS[10:20]))[0] == 0.5
+    halves = " ".join(WORDS[:10] + ["x"] * 10), " ".join(["y"] * 10 + WORDS[10:20])
+    assert measured(LONG, *halves)[0] == 0.5
     # Equal texts: the lowest id.
-    assert measured(LONG, LONG, LONG.upper()) == (1.0, "held0", 20)
+    assert measured(LONG, LONG, LONG.upper()) == (1.0, "held0")
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        ("Which river goes through the old town of Ljubljana", 1),
+        ("Which river runs through old town of Ljubljana", 1),
+        ("Which river runs through the the old town of Ljubljana", 0),
+        ("Which river runs the through old town of Ljubljana", 1),
+        ("Dear all, which river RUNS through an old town of Ljubljana? Thanks", 1),
+    ],
+)
+def test_a_missing_word_costs_its_share_weighed_by_what_may_be_missing(content: str, missing: int) -> None:
+    overlap, match = measured(content, QUESTION, edited=0.25)
+    assert overlap == pytest.approx(1 - missing / 9 / 0.5)
+    assert match == "held0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Which river runs through Vienna?",
+        "What is the old town of Ljubljana famous for?",
+        "The old town has a river. Ljubljana runs a tram through it, which is new.",
+        "Ljubljana? of town old the through runs river Which",
+    ],
+)
+def test_another_question_on_the_subject_is_no_copy(content: str) -> None:
+    assert (measured(content, QUESTION)[0] or 0) <= 0.5
 
 
 @pytest.mark.parametrize(
     ("content", "item", "overlap"),
     [
-        ("what is the capital of france paris", "What is the capital of France? Paris", 1.0),
         ("tell me: is a lamborghini fast yes", "Is a Lamborghini fast? Yes", 1.0),
-        ("is a lamborghini yes", "Is a Lamborghini fast? Yes", 0.0),
         ("yes", "Yes.", 1.0),
         ("yes indeed", "Yes.", 0.0),
         ("?", "?", 0.0),
     ],
 )
-def test_short_items_match_whole_or_not_at_all(content: str, item: str, overlap: float) -> None:
+def test_very_short_items_are_the_whole_row_or_nothing(content: str, item: str, overlap: float) -> None:
     assert measured(content, item)[0] == overlap
 
 
 def test_without_heldout_items_nothing_overlaps() -> None:
-    assert measured("anything") == (0.0, None, 0)
-    assert measured("anything", None, "") == (0.0, None, 0)
+    assert measured("anything") == (0.0, None)
+    assert measured("anything", None, "") == (0.0, None)
 
 
-def slow(content: str, items: list[str], n: int) -> float:
+def test_the_question_is_enough(make_rows: Rows) -> None:
+    held = make_rows(asked("multiple_choice", question=QUESTION, choices=["Sava", "Ljubljanica"], answer="Ljubljanica"))
+    bare = {"content": f"Tell me: {QUESTION}", "prompt": f"Tell me: {QUESTION}"}
+    rows = make_rows({**bare, "response": "No idea."}, {**bare, "response": "The Ljubljanica."})
+    found = rows.hstack(leak.leak(rows, heldout=held).signals)
+    assert found["overlap"].to_list() == [1.0, 1.0]
+    assert found["match"].unique().to_list() == held["id"].to_list()
+    assert dict(found.select("response", "answer").iter_rows()) == {"No idea.": False, "The Ljubljanica.": True}
+
+
+def test_an_inverted_row_bears_the_answer_in_its_prompt(make_rows: Rows) -> None:
+    held = make_rows(asked("qa_open", question=QUESTION, answer="Ljubljanica"))
+    rows = make_rows({"content": f"x\n{QUESTION}", "prompt": "Answer: Ljubljanica. Question?", "response": QUESTION})
+    assert leak.leak(rows, heldout=held).signals["answer"].to_list() == [True]
+
+
+def test_another_question_on_the_same_passage_is_no_leak(make_rows: Rows) -> None:
+    passage = " ".join(WORDS)
+    held = make_rows(
+        asked("qa_closed", context=passage, question="Which one of the words is the very first?", answer="w0"),
+        asked("qa_closed", context=passage, question="Which is last?", answer="w39"),
+    )
+    rows = make_rows(
+        asked("qa_closed", context=passage, question="How many of them are even numbers?", answer="20"),
+        asked("qa_closed", context="Alpha, omega.", question="Which is last?", answer="omega"),
+        asked("qa_closed", context=passage, question="Which is last?", answer="none"),
+    )
+    found = rows.hstack(leak.leak(rows, heldout=held).signals).sort("content")
+    assert found["overlap"].to_list() == [0.0, 0.0, 1.0]
+
+
+def test_both_texts_of_a_pair_must_be_there(make_rows: Rows) -> None:
+    one, other = "A man in a red coat walks his dog.", "Somebody is outside with an animal."
+    held = make_rows(asked("nli", premise=one, hypothesis=other, label="yes"))
+    rows = make_rows({"content": one}, {"content": f"{one} {other}"})
+    found = rows.hstack(leak.leak(rows, heldout=held).signals)
+    assert dict(found.select("content", "overlap").iter_rows()) == {one: 0.0, f"{one} {other}": 1.0}
+
+
+def test_a_long_answer_gives_its_item_away(make_rows: Rows) -> None:
+    held = make_rows({"task": None, "prompt": "Sing", "response": LONG, "content": f"Sing\n{LONG}"})
+    rows = make_rows({"content": f"Please\n{LONG}", "prompt": "Please", "response": LONG})
+    assert leak.leak(rows, heldout=held).signals.select("overlap", "answer").row(0) == (1.0, True)
+
+
+def test_a_row_that_holds_many_items_is_common() -> None:
+    items = [" ".join([*WORDS[:12], f"x{number}"]) for number in range(5)]
+    found = leak.leak(frame("row", " ".join(WORDS[:12]), items[0]), heldout=frame("held", *items)).signals
+    assert found["common"].to_list() == [True, True]
+    assert leak.leak(frame("row", items[0]), heldout=frame("held", *items[:2])).signals["common"].to_list() == [False]
+
+
+def test_spans_name_the_words_of_the_row() -> None:
+    rows = frame("row", f"a b c {LONG} d", "nothing")
+    table = leak.leak(rows, heldout=frame("held", LONG)).tables["spans"]
+    assert table.to_dicts() == [{"id": "row0", "item": "held0", "overlap": 1.0, "begin": 3, "end": 23, "text": None}]
+
+
+def test_reference_files_are_items_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"question": QUESTION, "answer": "Ljubljanica", "n": 3}) + "\n")
+    (tmp_path / "b.txt").write_text(f"\n{LONG}\n")
+    rows = frame("row", f"So: {QUESTION}", LONG, "other")
+    found = leak.leak(rows, heldout=frame("held"), references=tmp_path)
+    assert found.signals["match"].to_list() == ["a.jsonl:1", "b.txt:2", None]
+    assert found.tables["spans"]["text"].to_list() == [f"{QUESTION}\nLjubljanica", LONG]
+    assert [path.name for path in leak.reads(tmp_path)] == ["a.jsonl", "b.txt"]
+    (tmp_path / "a.jsonl").write_text("{")
+    with pytest.raises(UserError, match="one JSON value per line"):
+        leak.leak(rows, heldout=frame("held"), references=tmp_path)
+    with pytest.raises(UserError, match="no reference file there"):
+        leak.reads(tmp_path / "none")
+
+
+def runs(content: str, items: list[str], n: int) -> float:
     best = 0.0
-    words = text.words(content)
-    grams = set(text.ngrams(words, n))
+    grams = set(text.ngrams(text.words(content), n))
     for item in items:
         own = text.words(item)
-        if len(own) < n:
-            whole = tuple(own) in set(text.ngrams(words, max(1, len(own)))) if len(own) >= 2 else own == words
-            best = max(best, float(bool(own) and whole))
-            continue
-        covered = {
-            start + place for start, gram in enumerate(text.ngrams(own, n)) if gram in grams for place in range(n)
-        }
-        best = max(best, len(covered) / len(own))
+        inside = [place for place, gram in enumerate(text.ngrams(own, n)) if gram in grams]
+        covered = {start + place for start in inside for place in range(n)}
+        best = max(best, len(covered) / len(own) if len(own) >= max(n, 2) else 0.0)
     return best
 
 
@@ -101,22 +203,29 @@ TEXTS = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(TEXTS, max_size=6), st.lists(TEXTS, max_size=5))
-def test_overlap_equals_the_plain_definition(contents: list[str], items: list[str]) -> None:
-    rows = pl.DataFrame({"content": contents}, schema={"content": pl.String})
-    found = leak.leak(rows, heldout=held(*items), n=3, whole=2)
-    assert found["overlap"].to_list() == [slow(content, items, 3) for content in contents]
+def test_overlap_is_never_less_than_the_share_in_runs_nearby(contents: list[str], items: list[str]) -> None:
+    rows = frame("row", *contents)
+    found = leak.leak(rows, heldout=frame("held", *items), n=3, whole=2).signals["overlap"].to_list()
+    for content, overlap in zip(contents, found, strict=True):
+        least = runs(content, items, 3)
+        assert overlap >= (least if least >= leak.LEAST and len(content) <= len(min(items, key=len)) else 0)
+        assert overlap <= 1
+        if any(item == content and len(item) > 2 for item in items):
+            assert overlap == 1
 
 
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = pl.DataFrame({"content": [" ".join(WORDS[start : start + 15]) for start in range(20)]})
-    heldout = held(*(" ".join(WORDS[start : start + 12]) for start in range(25)))
-    whole = leak.leak(rows, heldout=heldout)
-    monkeypatch.setattr(leak, "_BLOCK", 7)
-    assert leak.leak(rows, heldout=heldout).equals(whole)
+    rows = frame("row", *(" ".join(WORDS[start : start + 15]) for start in range(20)))
+    heldout = frame("held", *(" ".join(WORDS[start : start + 12]) for start in range(25)))
+    whole = leak.leak(rows, heldout=heldout).signals
+    monkeypatch.setattr(leak, "_PART", 3)
+    monkeypatch.setattr(leak, "_ROOM", 2)
+    assert leak.leak(rows, heldout=heldout).signals.equals(whole)
 
 
-def test_the_template_hides_nothing(make_rows: Rows) -> None:
-    rows = make_rows({"content": LONG, "prompt": "Another wording entirely", "response": "w1"})
-    assert leak.leak(rows, heldout=make_rows({"content": LONG}))["overlap"].to_list() == [1.0]
+def test_wrong_arguments_are_refused(make_rows: Rows) -> None:
+    rows = make_rows({"content": LONG})
     with pytest.raises(UserError, match="did you mean 'content'"):
         leak.leak(rows, heldout=rows, column="contents")
+    with pytest.raises(UserError, match="edited = 2 is not between"):
+        leak.leak(rows, heldout=rows, edited=2)
