@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from curate import text as kernel
 from curate.schema import column_text
 from reports.masking import masked_together
 from reports.spans import shared
@@ -18,9 +19,12 @@ from reports.view import View, rate
 SHOWN = 10
 # Lower ends of the bands of overlap above nothing; the last is the whole item.
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# The share that counts as a leak where the recipe sets none: that of Tulu 3 (Lambert et al. 2024).
-BOUND = 0.5
-# Words of the runs that are marked: by pairs of words the step finds edited copies of short items, by three others.
+# Words of a run and the share that counts as a leak where the recipe sets neither, as in the step: those of Tulu 3
+# (Lambert et al. 2024).
+WORDS, BOUND = 8, 0.5
+# Further signals of the step, and what stands for one that is not there.
+MORE: dict[str, Any] = {"words": 0, "answer": None, "common": None}
+# Words of the runs that are marked at most: pairs in items of fewer words than 24, three in others, as the step does.
 MARKED, LONG = (2, 3), 24
 # Words shown before and after the place where an item stands.
 AROUND = 20
@@ -52,19 +56,23 @@ def contamination(view: View) -> dict[str, Any]:
 
 def _step(view: View, name: str) -> dict[str, Any]:
     """Return the facts of one leak step."""
-    n, column = _arguments(view, name)
-    wanted = [signal for signal in ("overlap", "match", "words") if f"{name}.{signal}" in view.signals]
+    use = _use(view, name)
+    wanted = [signal for signal in ("overlap", "match", *MORE) if f"{name}.{signal}" in view.signals]
     signals = view.columns([f"{name}.{signal}" for signal in wanted]).rename({f"{name}.{s}": s for s in wanted})
-    if "words" not in wanted:
-        signals = signals.with_columns(words=pl.lit(0))
+    signals = signals.with_columns(pl.lit(value).alias(key) for key, value in MORE.items() if key not in wanted)
     frame = view.base.select("id", "source", "kept").hstack(signals)
     held = view.run.scan("heldout").select(match="id", item_source="source").collect()
     found = frame.filter(pl.col("overlap") > 0).join(held, on="match", how="left", maintain_order="left")
+    if "references" in use:  # items of reference files are called file:line
+        file = pl.col("match").str.extract("^(.*):[0-9]+$")
+        found = found.with_columns(pl.coalesce("item_source", file))
     ruled = [rule["max"] for rule in view.rules if rule["signal"] == f"{name}.overlap" and "max" in rule]
     bound = float(ruled[0]) if ruled else BOUND
     over = found.filter(pl.col("overlap") > bound)
-    facts = {"name": name, "column": column, "n": n, "bound": bound, "ruled": bool(ruled)}
+    facts = {"name": name, "column": str(use.get("column", "content")), "n": int(use.get("n", WORDS))}
+    facts |= {"bound": bound, "ruled": bool(ruled)}
     facts |= {"rows": over.height, "kept": int(over["kept"].sum()), "any": found.height}
+    facts |= {"answers": int(over["answer"].sum() or 0), "common": int(over["common"].sum() or 0)}
     return {
         **facts,
         "bands": _bands(frame),
@@ -81,11 +89,10 @@ def _worst(over: pl.DataFrame) -> dict[str, str]:
     return {"row": kept["id"][0]} if kept.height else {}
 
 
-def _arguments(view: View, name: str) -> tuple[int, str]:
-    """Return words per run and the column compared, as the recipe gives them to the step."""
+def _use(view: View, name: str) -> dict[str, Any]:
+    """Return the arguments that the recipe gives to the step."""
     uses = (use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", []))
-    use: dict[str, Any] = next((use for use in uses if use.get("as", use.get("step")) == name), {})
-    return int(use.get("n", WORDS)), str(use.get("column", "content"))
+    return next((use for use in uses if use.get("as", use.get("step")) == name), {})
 
 
 def _bands(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -133,11 +140,28 @@ def _pairs(view: View, found: pl.DataFrame, facts: Mapping[str, Any]) -> dict[st
     nearest = near.unique("match", keep="first", maintain_order=True).head(SHOWN)
     both = pl.concat([strongest, nearest])
     texts = _texts(view, "rows", both["id"], facts["column"]) | _texts(view, "heldout", both["match"], facts["column"])
+    spans = view.run.table(f"{facts['name']}.spans")
+    if spans is not None:
+        for span in spans.filter(pl.col("id").is_in(both["id"].implode())).iter_rows(named=True):
+            texts[span["id"]] = _around(texts[span["id"]], span["begin"], span["end"])
+            texts |= {span["item"]: span["text"]} if span["text"] else {}
+    held = found.filter(pl.col("overlap") > facts["bound"]).group_by("match").agg(rows=pl.len(), sources="source")
+    counts = {match: (rows, len(set(sources))) for match, rows, sources in held.iter_rows()}
     return {
         "of": found["match"].n_unique(),
-        "strongest": [_pair(pair, texts, facts["n"]) for pair in strongest.iter_rows(named=True)],
-        "nearest": [_pair(pair, texts, facts["n"]) for pair in nearest.iter_rows(named=True)],
+        "strongest": [_pair(pair, texts, counts) for pair in strongest.iter_rows(named=True)],
+        "nearest": [_pair(pair, texts, counts) for pair in nearest.iter_rows(named=True)],
     }
+
+
+def _around(text: str, begin: int, end: int) -> str:
+    """Return the part of a text about some of its words."""
+    places = kernel.places(text)
+    if not places[begin:end]:
+        return text
+    first, last = max(0, begin - AROUND), min(len(places), end + AROUND)
+    start = places[first][0] if first else 0
+    return text[start : places[last - 1][1] if last < len(places) else len(text)]
 
 
 def _texts(view: View, name: str, ids: pl.Series, column: str) -> dict[str, str]:
@@ -148,15 +172,21 @@ def _texts(view: View, name: str, ids: pl.Series, column: str) -> dict[str, str]
     return dict(zip(rows["id"], column_text(rows, column).fill_null(""), strict=True))
 
 
-def _pair(pair: Mapping[str, Any], texts: Mapping[str, str], n: int) -> dict[str, Any]:
+def _pair(pair: Mapping[str, Any], texts: Mapping[str, str], counts: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """Return a row and an item with the runs they share marked, both masked."""
     masked = masked_together({"row": texts.get(pair["id"], ""), "item": texts.get(pair["match"], "")})
+    n = MARKED[len(kernel.words(masked["item"][0])) >= LONG]
     text, item = shared(masked["row"][0], masked["item"][0], n=n)
+    rows, sources = counts.get(pair["match"], (0, 0))
     return {
         "row": pair["id"],
         "overlap": round(pair["overlap"], 4),
         "item": pair["match"],
         "item_source": pair["item_source"],
+        "answer": pair["answer"],
+        "common": pair["common"],
+        "rows": rows,
+        "sources": sources,
         "text": text,
         "item_text": item,
         "masked": masked["row"][1] + masked["item"][1],

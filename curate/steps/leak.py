@@ -28,7 +28,13 @@ LEAST = 0.25
 COMMON = 5
 _HIT = ("row", "piece", "covered", "aligned", "begin", "end")
 _SIGNALS = pl.Schema(
-    {"overlap": pl.Float64(), "match": pl.String(), "words": pl.UInt32(), "answer": pl.Boolean(), "common": pl.Boolean()}
+    {
+        "overlap": pl.Float64(),
+        "match": pl.String(),
+        "words": pl.UInt32(),
+        "answer": pl.Boolean(),
+        "common": pl.Boolean(),
+    }
 )
 _Numbers = npt.NDArray[np.int64]
 
