@@ -94,6 +94,8 @@ def raw(source: Source) -> list[dict[str, Any]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return list(csv.DictReader(text.splitlines(keepends=True)))
     if path.suffix == ".tsv":
         pairs = (line.split("\t") for line in text.split("\n") if "\t" in line)
         return [{"text": pair[0], "label": pair[1]} for pair in pairs]

@@ -27,7 +27,7 @@ CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
     "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
-    "calls", "swaps", "heldout", "covers",
+    "calls", "swaps", "heldout", "covers", "folds",
 )  # fmt: skip
 
 

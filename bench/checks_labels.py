@@ -1,0 +1,129 @@
+"""Label noise on the shared classification sources: flipped labels found, and the source named.
+
+`python bench/checks_labels.py`: 10, 20 and 30 % of the labels of each source are flipped, evenly to the others, with
+three seeds. The bar holds where the labels can be learnt from the texts, which the step says itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import plants
+from curate import chance, embed
+from curate.steps import label_noise
+
+RATES, SEEDS, GOAL = (0.0, 0.1, 0.2, 0.3), (1, 2, 3), 0.85
+CACHE = Path.home() / ".cache" / "curatune" / "bench"
+SOURCES = (
+    plants.Source("sst2", "sst2_train.tsv", "classification", {}, 5000),
+    plants.Source("clinc150", "clinc150.json", "classification", {}, 4000),
+    plants.Source("tweets", "hate_offensive_tweets.csv", "classification", {"text": "tweet", "label": "class"}, 3000),
+    plants.Source("ag_news", "ag_news.jsonl", "classification", {}),
+    plants.Source("yelp", "yelp.jsonl", "classification", {}),
+    plants.Source("qqp", "qqp.jsonl", "paraphrase", {"text1": "question1", "text2": "question2"}),
+    plants.Source("mrpc", "mrpc.jsonl", "paraphrase", {"text1": "sentence1", "text2": "sentence2"}),
+    plants.Source("paws", "paws.jsonl", "paraphrase", {"text1": "sentence1", "text2": "sentence2"}),
+)
+
+
+def figures() -> dict[str, Any]:
+    """Return the area under the curve of the score for each source and rate, and the estimated noise."""
+    if not plants.DATA.is_dir():
+        return {"figures": [], "failures": [], "notes": [f"skipped: no data at {plants.DATA}"]}
+    found: list[dict[str, Any]] = []
+    failures: list[str] = []
+    encoder = embed.load()
+    for source in SOURCES:
+        rows = pl.DataFrame([one.row("label") for one in plants.records(source)])
+        rows = rows.with_columns(template=pl.lit("bench"), lang=pl.lit("en"))
+        state = label_noise.state(rows, vectors=lambda texts: encoder.encode(texts, cache=CACHE), seed=plants.SEED)
+        columns = rows.select("id", "record", "source", "task", "template", "lang")
+        for rate in RATES:
+            runs = [_run(columns.hstack(state), rate=rate, seed=seed) for seed in (SEEDS if rate else SEEDS[:1])]
+            found += _lines(source.name, rate, runs, failures)
+    notes = ["flips are uniform; the labels as published have noise of their own, which lowers every figure"]
+    return {"figures": found, "failures": failures, "notes": notes}
+
+
+def _run(state: pl.DataFrame, *, rate: float, seed: int) -> dict[str, Any]:
+    """Flip labels and measure; the area is null where the step has no verdict."""
+    names = state["label"].unique().sort().to_list()
+    keys = state["id"].to_list()
+    flipped = chance.uniforms(seed, keys, "flip") < rate
+    by = 1 + (chance.uniforms(seed, keys, "to") * (len(names) - 1)).astype(int)
+    labels = [
+        names[(names.index(label) + int(step)) % len(names)] if flip else label
+        for label, flip, step in zip(state["label"], flipped, by, strict=True)
+    ]
+    result = label_noise.decide(state.with_columns(label=pl.Series(labels)))
+    known = result.signals["score"].is_not_null().to_numpy()
+    line = result.tables["sources"].row(0, named=True)
+    scores = result.signals["score"].fill_null(0).to_numpy()
+    area = _area(scores[known], flipped[known]) if known.any() and flipped[known].any() else None
+    suspects = result.signals["suspect"].fill_null(False).to_numpy()
+    hit = float(flipped[suspects].mean()) if suspects.any() else None
+    return {
+        **line,
+        "area": area,
+        "precision": hit,
+        "recall": float(suspects[flipped].mean()) if flipped.any() else None,
+    }
+
+
+def _area(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve by ranks, ties shared (Mann and Whitney 1947)."""
+    ranks = pl.Series(scores).rank("average").to_numpy()
+    count, rest = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * rest))
+
+
+def _lines(source: str, rate: float, runs: list[dict[str, Any]], failures: list[str]) -> list[dict[str, Any]]:
+    """Return the figures of one source and rate: means over seeds, their least and greatest."""
+    lines = []
+    for name, goal in (("area", GOAL), ("noise", None), ("precision", None), ("recall", None), ("accuracy", None)):
+        values = [run[name] for run in runs if run.get(name) is not None]
+        if not values:
+            continue
+        mean = float(np.mean(values))
+        met = None if goal is None else bool(mean >= goal)
+        lines.append(
+            {
+                "name": f"{source}, {rate:.0%} flipped: {name}", "value": round(mean, 4), "low": round(min(values), 4),
+                "high": round(max(values), 4), "n": runs[0]["records"], "goal": f">= {goal}" if goal else None, "met": met,
+            }
+        )  # fmt: skip
+        if met is False:
+            failures.append(f"{source} at {rate:.0%}: {mean:.3f}; accuracy out of fold {runs[0]['accuracy']:.3f}")
+    if not any(run["learnable"] for run in runs):
+        accuracy = (
+            f"{runs[0]['accuracy']:.3f}, commonest label {runs[0]['majority']:.3f}" if runs[0]["accuracy"] else "-"
+        )
+        failures.append(f"{source} at {rate:.0%}: no verdict, not learnable (accuracy {accuracy})")
+    return lines
+
+
+def main() -> int:
+    found = figures()
+    for line in found["figures"]:
+        bounds = f"{line['low']:.3f} – {line['high']:.3f}"
+        print(
+            f"{line['name']:<44} {line['value']:>7.3f}  {bounds}  n {line['n']:>5}  {line['goal'] or '':<8} {line['met']}"
+        )
+    for text in [*found["failures"], *found["notes"]]:
+        print(f"- {text}")
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Find labels that look wrong beside the other labels of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import polars as pl
+
+from curate import chance, folds, rulebook, text
+from curate.schema import Measured
+
+_Vectors = npt.NDArray[np.float32]
+LABEL = "label"
+# Records of a source below which nothing is said, and of a label: one for each fold.
+FEW, RARE = 50, folds.FOLDS
+# Neighbours asked, and records among which they are sought: the time grows with both numbers of records.
+NEIGHBOURS, AMONG = 10, 20_000
+# 95 % of a normal distribution, one-sided: accuracy is above the commonest label's share by more than luck.
+_Z = 1.645
+_SIGNALS = pl.Schema(
+    {"score": pl.Float64(), "suggested": pl.String(), "suspect": pl.Boolean(), "neighbours_share": pl.Float64()}
+)
+_SOURCE = pl.Schema(
+    {
+        "source": pl.String(), "records": pl.UInt32(), "labels": pl.UInt32(), "accuracy": pl.Float64(),
+        "majority": pl.Float64(), "learnable": pl.Boolean(), "suspects": pl.UInt32(), "noise": pl.Float64(),
+    }
+)  # fmt: skip
+
+
+def state(rows: pl.DataFrame, *, vectors: Callable[[Sequence[str]], _Vectors], seed: int) -> pl.DataFrame:
+    """Embed what each labelled record puts in; of two texts their difference and product.
+
+    Args:
+        rows: instruction rows.
+        vectors: texts to vectors of unit length.
+        seed: of the folds.
+
+    Returns:
+        label (str), fold (u8; equal texts share one) and vector (list of f32: as it is for one text; for two, which
+        pairs of sentences are, |u - v| and u * v as in Conneau et al. 2017); all null for a row without a label.
+    """
+    families = rulebook.families()
+    known = rows.select("task", "slots").iter_rows()
+    read = [_texts(slots, families.get(task or "")) for task, slots in known]
+    texts = sorted({one for found in read if found for one in found[1]})
+    place = {one: number for number, one in enumerate(texts)}
+    embedded = vectors(texts) if texts else np.zeros((0, 1), dtype=np.float32)
+    values: list[dict[str, Any]] = []
+    for found in read:
+        if found is None:
+            values.append({"label": None, "fold": None, "vector": None})
+            continue
+        label, parts = found
+        joined = " ".join(text.words("\n".join(parts)))
+        own = [embedded[place[part]] for part in parts]
+        vector = own[0] if len(own) == 1 else np.concatenate([np.abs(own[0] - own[1]), own[0] * own[1]])
+        values.append(
+            {"label": label, "fold": chance.pick(seed, joined, "fold", size=folds.FOLDS), "vector": vector.tolist()}
+        )
+    return pl.DataFrame(values, schema={"label": pl.String, "fold": pl.UInt8, "vector": pl.List(pl.Float32)})
+
+
+def _texts(slots: str | None, family: rulebook.Family | None) -> tuple[str, list[str]] | None:
+    """Return the label of a record and its one or two texts, None where it has none."""
+    if family is None or LABEL not in family.target or not slots:
+        return None
+    values: Mapping[str, Any] = orjson.loads(slots)
+    given = [values[name] for name in family.inputs if name in family.slots and isinstance(values.get(name), str)]
+    label = values.get(LABEL)
+    if not isinstance(label, str) or not any(text.words(one) for one in given):
+        return None
+    return label, given if len(given) <= 2 else ["\n".join(given)]
+
+
+def decide(state: pl.DataFrame) -> Measured:
+    """Compare each label with what the other records of its source lead one to expect.
+
+    A small classifier on embeddings is fitted to four fifths of the records and asked about the fifth, so that no
+    record speaks for its own label. Where it does no better than always saying the commonest label, nothing is said:
+    what it has not learnt it cannot check. An honest but unusual label is suspected too: read before dropping.
+
+    Signals:
+        score (f64): how much better another label fits, in [0, 1]: above 0.5 one does; null where a source has fewer
+            than 50 labelled records, one label, or none that can be learnt, and for a label of fewer than 5 records.
+        suggested (str): the label that fits best; null likewise.
+        suspect (bool): whether confident learning counts the record as another label's; null likewise.
+        neighbours_share (f64): share of the 10 nearest records that have another label, in [0, 1]; null likewise.
+
+    Tables:
+        sources: source, records, labels, accuracy (out of fold), majority (share of the commonest label), learnable,
+            suspects, noise (estimated share of wrong labels, null where not learnable).
+    """
+    labelled = state.with_row_index("place").filter(pl.col("label").is_not_null())
+    units = labelled.unique(["source", "record"], keep="first", maintain_order=True)
+    parts, lines = [], []
+    for (source,), group in units.group_by("source", maintain_order=True):
+        found, line = _source(group)
+        lines.append({"source": source, **line})
+        if found is not None:
+            parts.append(group.select("source", "record").hstack(found))
+    empty = pl.DataFrame(schema={"source": pl.String, "record": pl.String, **_SIGNALS})
+    joined = state.select("source", "record", "label").join(
+        pl.concat([empty, *parts]), on=["source", "record"], how="left", maintain_order="left"
+    )
+    bare = pl.col("label").is_null()
+    signals = joined.select(pl.when(~bare).then(name).alias(name) for name in _SIGNALS)
+    return Measured(signals, {"sources": pl.DataFrame(lines, schema=_SOURCE).sort("source")})
+
+
+def _source(group: pl.DataFrame) -> tuple[pl.DataFrame | None, dict[str, Any]]:
+    """Return the signals of a source's records, None where there is nothing to say, and its line of the table."""
+    common = pl.len().over("label") >= RARE
+    kept = group.with_row_index("at").with_columns(common.alias("common"))
+    usable = kept.filter("common")
+    names = usable["label"].unique().sort()
+    line: dict[str, Any] = {"records": group.height, "labels": group["label"].n_unique(), "learnable": False}
+    if usable.height < FEW or len(names) < 2:
+        return None, line
+    labels = usable["label"].replace_strict(names, np.arange(len(names)), return_dtype=pl.Int64).to_numpy()
+    vectors = np.stack(usable["vector"].to_list()).astype(np.float64)
+    result = folds.judged(vectors, labels, usable["fold"].to_numpy().astype(np.int64))
+    best = result.probabilities.argmax(axis=1)
+    accuracy, majority = float((best == labels).mean()), float(np.bincount(labels).max() / len(labels))
+    luck = _Z * (majority * (1 - majority) / len(labels)) ** 0.5
+    line |= {"accuracy": accuracy, "majority": majority, "learnable": accuracy > majority + luck}
+    if not line["learnable"]:
+        return None, line
+    line |= {"suspects": int(result.suspects.sum()), "noise": result.noise}
+    own = result.probabilities[np.arange(len(labels)), labels]
+    others = result.probabilities.copy()
+    others[np.arange(len(labels)), labels] = 0
+    other = others.max(axis=1)
+    found = usable.select("at").with_columns(
+        score=pl.Series(other / (other + own)),
+        suggested=names.gather(best),
+        suspect=pl.Series(result.suspects),
+        neighbours_share=pl.Series(folds.disagreement(vectors, labels, neighbours=NEIGHBOURS, among=AMONG)),
+    )
+    return kept.select("at").join(found, on="at", how="left", maintain_order="left").drop("at").cast(_SIGNALS), line
