@@ -98,7 +98,8 @@ def _lines(source: str, rate: float, runs: list[dict[str, Any]], failures: list[
         lines.append(
             {
                 "name": f"{source}, {rate:.0%} flipped: {name}", "value": round(mean, 4), "low": round(min(values), 4),
-                "high": round(max(values), 4), "n": runs[0]["records"], "goal": f">= {goal}" if goal else None, "met": met,
+                "high": round(max(values), 4), "n": runs[0]["records"],
+                "goal": f">= {goal}" if goal else None, "met": met,
             }
         )  # fmt: skip
         if met is False:
@@ -116,7 +117,7 @@ def main() -> int:
     for line in found["figures"]:
         bounds = f"{line['low']:.3f} – {line['high']:.3f}"
         print(
-            f"{line['name']:<44} {line['value']:>7.3f}  {bounds}  n {line['n']:>5}  {line['goal'] or '':<8} {line['met']}"
+            f"{line['name']:<44} {line['value']:>7.3f}  {bounds}  n {line['n']:>5}  {line['goal'] or ''} {line['met']}"
         )
     for text in [*found["failures"], *found["notes"]]:
         print(f"- {text}")

@@ -9,6 +9,7 @@ from reports import (
     cluster_alerts,
     diversity,
     fairness_alerts,
+    label_noise,
     masks_alerts,
     mix_alerts,
     repairs,
@@ -38,6 +39,7 @@ MODULES = (
     text_alerts,
     masks_alerts,
     repairs,
+    label_noise,
 )
 
 

@@ -27,6 +27,7 @@ from reports.fairness import fairness
 from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
+from reports.label_noise import label_noise
 from reports.lengths import lengths
 from reports.licences import licences
 from reports.masks import masks
@@ -54,6 +55,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "duplicates": duplicates,
     "recurring": recurring,
     "labels": labels,
+    "label_noise": label_noise,
     "composition": composition,
     "licences": licences,
     "lengths": lengths,

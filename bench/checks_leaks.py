@@ -1,0 +1,140 @@
+"""Leaks planted in public data, and rows that merely look like one: `python bench/checks_leaks.py [OUT.json]`.
+
+Twelve sources, up to 60 items of each held out; every item is planted in ten ways. Precision is of the rule "overlap
+above 0.5" where each item is planted once, in a way drawn by chance, among all other rows.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import plants
+from curate import chance, text
+from curate.steps import leak
+
+BOUND, RECALL, PRECISION = 0.5, 0.95, 0.9
+BANDS = ((1, 3), (4, 5), (6, 9), (10, 19), (20, 59), (60, 100_000))
+EDITS = ("case", "substitute", "delete", "insert", "swap", "mixed", "template", "asked", "longer")
+SHOWN = 40
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927)."""
+    if not of:
+        return 0.0, 1.0
+    z, share = 1.96, hits / of
+    centre = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def line(name: str, hits: int, of: int, goal: float | None = None) -> dict[str, Any]:
+    """Return one figure: a share with its interval."""
+    low, high = wilson(hits, of)
+    value = round(hits / of, 4) if of else None
+    met = None if goal is None or value is None else value >= goal
+    said = None if goal is None else f">= {goal}"
+    return {
+        "name": name,
+        "value": value,
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "n": of,
+        "goal": said,
+        "met": met,
+    }
+
+
+def figures() -> dict[str, Any]:
+    """Return recall by kind of edit and length, precision, and what was got wrong."""
+    if not plants.DATA.is_dir():
+        return {"figures": [], "failures": [], "notes": [f"skipped: no data at {plants.DATA}"]}
+    held, rows = plants.build()
+    found = rows.hstack(leak.leak(rows, heldout=held).signals)
+    # Runs of eight words alone, as the step's other half would find hardly anything less than a whole copy.
+    found = found.with_columns(runs=leak.leak(rows, heldout=held, edited=0.001).signals["overlap"] > BOUND)
+    found = found.with_columns(hit=pl.col("overlap") > BOUND)
+    asked = held.select(of="id", item="prompt", task="task", given="slots")
+    sizes = [_size(*row) for row in asked.select("item", "task", "given").iter_rows()]
+    planted = found.filter(pl.col("kind").is_in(plants.KINDS)).drop("task")
+    planted = planted.join(asked.with_columns(size=pl.Series(sizes)), on="of", how="left")
+    clean = found.filter(~pl.col("kind").is_in(plants.KINDS))
+    lines = _recall(planted) + _precision(planted, clean)
+    wrong = [f"missed, {k} of {s}: {i[:70]!r}" for k, s, i in planted.filter(~pl.col("hit"), pl.col("size") > 3)
+             .select("kind", "source", "item").sample(SHOWN // 2, seed=1).iter_rows()]  # fmt: skip
+    wrong += [f"taken for a leak, {k} of {s}: {c[:70]!r}" for k, s, c in clean.filter("hit")
+              .select("kind", "source", "prompt").sample(SHOWN // 2, seed=1).iter_rows()]  # fmt: skip
+    notes = [
+        "an item of up to 3 words can only be found as a whole row, by design",
+        "same passage: many SciQ questions repeat a sentence of their passage, so that the passage holds the question",
+        "near question: pairs of QQP and MRPC that are no paraphrases",
+    ]
+    return {"figures": lines, "failures": wrong, "notes": notes}
+
+
+def _size(prompt: str, task: str | None, slots: str) -> int:
+    """Return the words of what asks for an item's answer."""
+    given = orjson.loads(slots)
+    parts = [given[name] for name in ("question", "text", "source", "document", "text1", "text2") if name in given]
+    return len(text.words("\n".join(parts) if parts else prompt))
+
+
+def _recall(planted: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return recall by kind, by length and for both with runs of eight words alone."""
+    lines = []
+    long = planted.filter(pl.col("size") > BANDS[0][1])
+    for kind in plants.KINDS:
+        own = long.filter(pl.col("kind") == kind)
+        lines.append(line(f"recall, {kind}", own["hit"].sum(), own.height, RECALL))
+    for low, high in BANDS:
+        own = planted.filter(pl.col("size").is_between(low, high))
+        goal = None if high <= BANDS[0][1] else RECALL
+        lines.append(line(f"recall, items of {low} to {high} words", own["hit"].sum(), own.height, goal))
+        lines.append(line(f"… by runs of 8 words alone, {low} to {high}", own["runs"].sum(), own.height))
+    right = planted.filter(pl.col("hit") & (pl.col("match") == pl.col("of"))).height
+    lines.append(line("the item named is the one planted", right, planted["hit"].sum()))
+    told = planted.filter(pl.col("hit"), pl.col("match") == pl.col("of"))
+    bare = told.filter(pl.col("kind") == "asked")
+    lines.append(line("answer told, of rows that bear it", told.filter(pl.col("kind") == "verbatim")["answer"].sum(),
+                      told.filter(pl.col("kind") == "verbatim").height))  # fmt: skip
+    return [*lines, line("answer not told, of rows without it", (~bare["answer"].fill_null(False)).sum(), bare.height)]
+
+
+def _precision(planted: pl.DataFrame, clean: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return precision where every item is planted once, and how often other rows are taken for leaks."""
+    drawn = chance.uniforms(plants.SEED, planted["of"].to_list(), "kind") * len(plants.KINDS)
+    names = pl.Series([plants.KINDS[int(number)] for number in drawn])
+    once = planted.filter(names == planted["kind"])
+    hits = int(once["hit"].sum())
+    natural = clean.filter(pl.col("kind") == "other")
+    lines = [line("precision among other rows of the sources", hits, hits + int(natural["hit"].sum()), PRECISION)]
+    lines.append(line("precision with hard negatives too", hits, hits + int(clean["hit"].sum()), PRECISION))
+    for (kind, source), own in sorted(clean.group_by("kind", "source")):
+        if own["hit"].any():
+            lines.append(line(f"taken for a leak: {kind}, {source}", own["hit"].sum(), own.height))
+    return lines
+
+
+def main() -> int:
+    found = figures()
+    for one in found["figures"]:
+        bounds = f"{one['low']:.3f} – {one['high']:.3f}"
+        print(
+            f"{one['name']:<52} {one['value'] or 0:>6.3f}  {bounds}  n {one['n']:>5}  {one['goal'] or ''} {one['met']}"
+        )
+    for said in [*found["failures"], *found["notes"]]:
+        print(f"- {said}")
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
