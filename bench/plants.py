@@ -18,6 +18,7 @@ from curate.text import tokens, words
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 SEED = 13
+FAMILIES = rulebook.families()
 # Words edited in a hundred, and items held out of each source.
 EDITED, HELD = 0.1, 60
 KINDS = ("verbatim", "case", "substitute", "delete", "insert", "swap", "mixed", "template", "asked", "longer")
@@ -64,7 +65,7 @@ class Record:
     @property
     def content(self) -> str:
         """Return the text that is compared by default."""
-        family = rulebook.families()[self.task] if self.task else None
+        family = FAMILIES[self.task] if self.task else None
         return render.content_of(self.slots, family=family) if family else f"{self.prompt}\n{self.response}"
 
     @property
@@ -116,7 +117,7 @@ def records(source: Source) -> list[Record]:
             prompt = "\n".join(part for part in (data["instruction"], data["input"]) if part)
             found.append(Record(source.name, name, None, {}, prompt, data["output"]))
             continue
-        family = rulebook.families()[source.task]
+        family = FAMILIES[source.task]
         try:
             slots = render.slots_of(data, family=family, fields=source.fields, labels={})
         except ValueError:  # a reject of the reader
@@ -130,7 +131,7 @@ def records(source: Source) -> list[Record]:
 def rendered(one: Record, purpose: str) -> Record:
     """Return a record with a prompt and a response by one of its family's templates."""
     plan = render.Plan(kinds=("zero_shot",), seed=SEED)
-    made = render.render(f"{one.name} {purpose}", one.slots, family=rulebook.families()[one.task or ""],
+    made = render.render(f"{one.name} {purpose}", one.slots, family=FAMILIES[one.task or ""],
                          pool=render.Pool(), plan=plan)[0]  # fmt: skip
     return replace(one, prompt=made.prompt, response=made.response)
 
@@ -175,7 +176,7 @@ def changed(one: Record, change: Callable[[str, str], str]) -> Record:
     """Return a record with its texts changed: its prompt, or the slots that are put in, but not what it answers."""
     if one.task is None:
         return replace(one, prompt=change(one.prompt, one.name), response=change(one.response, f"{one.name} said"))
-    family = rulebook.families()[one.task]
+    family = FAMILIES[one.task]
     slots = {
         slot: change(value, f"{one.name} {slot}") if isinstance(value, str) and slot in family.inputs else value
         for slot, value in one.slots.items()

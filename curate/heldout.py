@@ -16,6 +16,8 @@ from curate.errors import INPUT, UserError
 
 # An answer of so many words gives its item away by itself: n of Tulu 3, below which runs are common property.
 LONG = 8
+# From half on something is said to stand in a text, as with the bound of Tulu 3.
+HALF = 0.5
 _SUFFIXES = (".jsonl", ".txt")
 _WAY = {"item": pl.Int64, "way": pl.Int64, "piece": pl.Int64, "entire": pl.Boolean}
 
@@ -139,10 +141,10 @@ def _of_row(row: Mapping[str, Any], family: rulebook.Family | None, column: str)
             asked = [name for name in given if name in ("question", "context")]
         answers = [_text(slots[name]) for name in targets]
         rungs = [_rung(_text(slots[name]) for name in names) for names in (asked, given, [*given, *targets])]
-        return _Item(row["id"], whole, answers[0] if answers else answer, rungs, _long(answers))
+        return _Item(row["id"], whole, answers[0] if answers else answer, rungs, _own(answers, rungs[1]))
     if column == "content" and whole.endswith(answer):
         rungs = [_rung([whole[: len(whole) - len(answer)]]), _rung([whole])]
-        return _Item(row["id"], whole, answer, [rung for rung in rungs if rung] or [()], _long([answer]))
+        return _Item(row["id"], whole, answer, [rung for rung in rungs if rung] or [()], _own([answer], rungs[0]))
     return _Item(row["id"], whole, "", [_rung([whole])], [])
 
 
@@ -160,6 +162,12 @@ def _rung(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _long(texts: Iterable[str]) -> list[str]:
     return [words for words in _rung(texts) if words.count(" ") + 1 >= LONG]
+
+
+def _own(answers: Iterable[str], given: Sequence[str]) -> list[str]:
+    """Return the long answers that are not taken from what is given: a passage would give all its questions away."""
+    inputs = " ".join(given).split()
+    return [words for words in _long(answers) if share(words.split(), inputs) < HALF]
 
 
 def _text(value: Any) -> str:

@@ -58,13 +58,15 @@ def leak(
 
     An item is what asks for its answer: its question, or the premise and the hypothesis, or the document. Without its
     template, its choices and its answer it is found all the same; a question of fewer than 8 words about a passage only
-    with the passage, and a long answer also by itself. An item of several texts has the overlap of the least.
+    with the passage, and a long answer that is not taken from the passage also by itself. An item of several texts has
+    the overlap of the least.
 
     The overlap is the larger of two. One is the share of the item's words in runs of n words that the row has too (Tulu
     3, Lambert et al. 2024, which flags above 0.5; GPT-3, Brown et al. 2020, flags any of 13). The other finds edited
-    copies, of which few such runs are left: with one word in ten edited, runs of 8 find 30 % of questions of 5 to 9
-    words. It is 1 less the share of the item's words that are missing in one place of the row, in their order, weighed
-    so that 0.5 are left where `edited` are missing. Words are compared without case and punctuation.
+    copies, in which few such runs are left: it is 1 less the share of the item's words that are missing, in their
+    order, from one place of the row, weighed so that 0.5 are left where `edited` are missing. Words are compared
+    without case and punctuation. Of planted copies of items of 6 to 9 words, most with one word in ten edited, both
+    find 99 %, runs of 8 words alone 74 %.
 
     Args:
         rows: instruction rows.
@@ -72,9 +74,9 @@ def leak(
         column: the text compared on both sides; the content by default, from which the template is subtracted.
         n: words in a run. 8 as in Tulu 3: of 1,319 GSM8K test questions 70 % share a 5-gram with some training
             question, 6 % an 8-gram and 0.2 % a 13-gram.
-        edited: share of an item's words that may be missing in a copy, for an overlap of 0.5. 0.3 finds 98 % of items
-            with one word in ten substituted, left out, put in or moved, where 0.25 finds 95 %; with it one in five
-            pairs of near questions that ask something else is taken for a copy.
+        edited: share of an item's words that may be missing in a copy, for an overlap of 0.5. 0.3 finds 99 % of items
+            with one word in ten substituted, left out, put in or moved, 0.25 some 96 %; with either one in five pairs
+            of near questions that ask something else (QQP, MRPC) is taken for a copy.
         whole: an item with fewer words must be all of the row, word for word. 4, because shorter phrases ("yes", "new
             york") stand in many innocent rows.
         references: more items: a .jsonl or .txt file or a folder of them, an item per line, matched by all texts of the
@@ -230,7 +232,7 @@ def _ranked(hits: pl.DataFrame, ways: pl.DataFrame, pieces: _Texts, given: _Text
     alone = (pl.col("share") == 1) & (pl.col("length") == pl.col("total"))
     found = found.join(lengths, on="row").filter(pl.col("found") == pl.col("pieces"), ~pl.col("entire") | alone)
     best = found.sort("row", "share", "words", "item", "way", descending=[False, True, True, False, False])
-    best = best.with_columns(items=pl.col("item").filter(pl.col("share") >= 0.5).n_unique().over("row"))
+    best = best.with_columns(items=pl.col("item").filter(pl.col("share") >= held.HALF).n_unique().over("row"))
     best = best.unique("row", keep="first", maintain_order=True)
     return best.select("row", "share", "words", "item", "items", "begin", "end")
 
@@ -244,9 +246,10 @@ def _answered(rows: pl.DataFrame, matched: pl.Series, items: Items) -> pl.Series
         if (answer := text.words(items.answers[item])) and response is not None:
             said = text.words(response)
             inverted = (
-                held.share(items.asked[item], said) >= 0.5 and held.share(answer, text.words(prompt or "")) >= 0.5
+                held.share(items.asked[item], said) >= held.HALF
+                and held.share(answer, text.words(prompt or "")) >= held.HALF
             )
-            found[row] = held.share(answer, said) >= 0.5 or inverted
+            found[row] = held.share(answer, said) >= held.HALF or inverted
     return pl.Series(found, dtype=pl.Boolean)
 
 

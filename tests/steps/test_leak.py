@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate import text
 from curate.errors import UserError
 from curate.steps import leak
 
@@ -159,6 +158,16 @@ def test_a_long_answer_gives_its_item_away(make_rows: Rows) -> None:
     assert leak.leak(rows, heldout=held).signals.select("overlap", "answer").row(0) == (1.0, True)
 
 
+def test_a_passage_that_holds_a_long_answer_gives_nothing_away(make_rows: Rows) -> None:
+    passage = " ".join(WORDS)
+    answer = " ".join(WORDS[5:20])
+    held = make_rows(
+        asked("qa_closed", context=passage, question="What comes after the word number four here?", answer=answer)
+    )
+    rows = make_rows(asked("qa_closed", context=passage, question="How many of them are even numbers?", answer="20"))
+    assert leak.leak(rows, heldout=held).signals["overlap"].to_list() == [0.0]
+
+
 def test_a_row_that_holds_many_items_is_common() -> None:
     items = [" ".join([*WORDS[:12], f"x{number}"]) for number in range(5)]
     found = leak.leak(frame("row", " ".join(WORDS[:12]), items[0]), heldout=frame("held", *items)).signals
@@ -187,29 +196,15 @@ def test_reference_files_are_items_too(tmp_path: Path) -> None:
         leak.reads(tmp_path / "none")
 
 
-def runs(content: str, items: list[str], n: int) -> float:
-    best = 0.0
-    grams = set(text.ngrams(text.words(content), n))
-    for item in items:
-        own = text.words(item)
-        inside = [place for place, gram in enumerate(text.ngrams(own, n)) if gram in grams]
-        covered = {start + place for start in inside for place in range(n)}
-        best = max(best, len(covered) / len(own) if len(own) >= max(n, 2) else 0.0)
-    return best
-
-
 TEXTS = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(TEXTS, max_size=6), st.lists(TEXTS, max_size=5))
-def test_overlap_is_never_less_than_the_share_in_runs_nearby(contents: list[str], items: list[str]) -> None:
-    rows = frame("row", *contents)
-    found = leak.leak(rows, heldout=frame("held", *items), n=3, whole=2).signals["overlap"].to_list()
-    for content, overlap in zip(contents, found, strict=True):
-        least = runs(content, items, 3)
-        assert overlap >= (least if least >= leak.LEAST and len(content) <= len(min(items, key=len)) else 0)
-        assert overlap <= 1
+def test_a_whole_copy_has_the_overlap_1_and_nothing_has_more(contents: list[str], items: list[str]) -> None:
+    found = leak.leak(frame("row", *contents), heldout=frame("held", *items), n=3, whole=2).signals
+    for content, overlap in zip(contents, found["overlap"].to_list(), strict=True):
+        assert overlap == 0 or leak.LEAST <= overlap <= 1
         if any(item == content and len(item) > 2 for item in items):
             assert overlap == 1
 
