@@ -43,7 +43,7 @@ def _noisy(facts: Facts) -> Iterator[dict[str, Any]]:
         for source in step["sources"]:
             if (source["noise"] or 0) > facts["label_noise"]["bound"]:
                 share, count = shown.share(source["noise"]), shown.plural(source["suspects"], "record")
-                text = f"About {share} of the labels of source {source['source']} look wrong (estimate): {count} suspected."
+                text = f"About {share} of the labels of {source['source']} look wrong (estimate): {count} suspected."
                 of = (source["suspects"], source["records"])
                 yield alert("warning", text, explain(facts, source["row"]), of=of, section="labels", unit="record")
 

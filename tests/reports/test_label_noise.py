@@ -28,12 +28,12 @@ def run(path: Path, make_rows: Make, noise: float | None) -> dict[str, Any]:
 
 
 def told(facts: dict[str, Any]) -> list[str]:
-    return [one["text"] for one in facts["alerts"] if "labels of source" in one["text"]]
+    return [one["text"] for one in facts["alerts"] if "of the labels of" in one["text"]]
 
 
 def test_a_source_with_many_wrong_labels_is_named(tmp_path: Path, make_rows: Make) -> None:
     facts = run(tmp_path, make_rows, 0.25)
-    assert told(facts) == ["About 25 % of the labels of source reviews look wrong (estimate): 1 record suspected."]
+    assert told(facts) == ["About 25 % of the labels of reviews look wrong (estimate): 1 record suspected."]
     suspect = facts["label_noise"]["steps"][0]["sources"][0]["row"]
     assert [one["command"].endswith(suspect) for one in facts["alerts"] if one["text"] == told(facts)[0]] == [True]
 
