@@ -9,6 +9,7 @@ import pytest
 from projects import lay_out
 
 import curate
+from curate import catalog
 from curate.errors import UserError
 
 RULE = "checks/length.words max 3"
@@ -110,3 +111,26 @@ def test_what_is_not_there_is_a_mistake(tmp_path: Path, change: tuple[str, str],
     with pytest.raises(UserError, match=said) as caught:
         curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
     assert caught.value.code == 2
+
+
+def test_a_step_that_scores_with_another_is_measured_again_when_that_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from curate import cache
+
+    text = RECIPE.replace(
+        '{ step = "length" }', '{ step = "length" }, { step = "swap", scorer = "symbols", signal = "x" }'
+    )
+    signal = next(name for name, kind in catalog.describe("symbols").signals.items() if kind in ("f64", "u32"))
+    recipe = curate.load_recipe(
+        lay_out(tmp_path, PLANTED[:9], recipe=text.replace('"x"', f'"{signal}"').replace("max = 3", "max = 30"))
+    )
+    cached = []
+    digest = cache.code_digest
+    for changed in ("", "", "another"):
+        monkeypatch.setattr(
+            cache, "code_digest", lambda *files, mark=changed: digest(*files) + mark * ("steps/symbols" in files)
+        )
+        run = curate.run(recipe, out=tmp_path / "runs" / "r")
+        cached.append([step["cached"] for step in run.manifest["stages"][0]["steps"]])
+    assert cached == [[False] * 3, [True] * 3, [True, False, True]]
