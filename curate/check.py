@@ -75,8 +75,9 @@ def encoder(recipe: Recipe) -> embed.Encoder | None:
     Raises:
         UserError: status 5 when the model or its extra is missing.
     """
-    steps = {use.step for stage in recipe.stages for use in stage.steps} & set(catalog.names())
-    if not any("vectors" in catalog.describe(step).needs for step in steps):
+    known = set(catalog.names())
+    uses = [use for stage in recipe.stages for use in stage.steps if use.step in known]
+    if not any("vectors" in catalog.needed(catalog.describe(use.step), use.arguments) for use in uses):
         return None
     model = recipe.embedding.model
     local = recipe.resolve(model)

@@ -180,6 +180,20 @@ def load(model: str = DEFAULT, *, backend: str = BACKENDS[0]) -> Encoder:
     return Encoder(model, backend, folder, digest(found, *parts, *versions), _dimensions(folder))
 
 
+def words() -> tuple[list[str], Vectors]:
+    """Return the words of the default model, the frequent ones first, and their (n, d) vectors, without the network.
+
+    Raises:
+        UserError: status 5 when the model is not installed.
+    """
+    folder = _packaged()
+    safetensors: Any = importlib.import_module("safetensors.numpy")
+    tables = safetensors.load_file(str(folder / "model.safetensors"))
+    table = next(value for name, value in sorted(tables.items()) if name.endswith("word_embeddings.weight"))
+    names = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    return names[: len(table)], table
+
+
 def _packaged() -> Path:
     """Return the folder of the default model."""
     spec = importlib.util.find_spec(DEFAULT.replace("-", "_"))

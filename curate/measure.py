@@ -27,7 +27,7 @@ CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
     "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
-    "calls", "swaps", "heldout", "covers", "folds",
+    "calls", "swaps", "heldout", "covers", "folds", "concepts", "disguise", "heads", "screen", "classifier", "vulgar",
 )  # fmt: skip
 
 
@@ -139,11 +139,13 @@ class Runner:
         given["signals"] = [self.keys[name.split(".")[0]] for name in read]
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
-        given["vectors"] = canonical(self.embedding).decode() if "vectors" in info.needs else ""
-        rules = [cache.folder_digest(rulebook.RULES / name) for name in ("lexicons", "patterns", "templates")]
         # A step that scores with another one depends on that one's code too.
         chosen = {name: one.default for name, one in info.parameters.items()} | dict(arguments)
         others = sorted(set(strings(chosen)) & set(catalog.names())) if "rescore" in info.needs else []
+        vectors = "vectors" in catalog.needed(info, arguments)
+        given["vectors"] = canonical(self.embedding).decode() if vectors else ""
+        folders = ("concepts", "lexicons", "patterns", "templates")
+        rules = [cache.folder_digest(rulebook.RULES / name) for name in folders]
         code = cache.code_digest(*CODE, *(f"steps/{name}" for name in (info.name, *others)))
         return cache.key(info.name, given, rules, code, cache.versions())
 
@@ -160,7 +162,7 @@ class Runner:
         Of the state of a step that reads it again shard by shard, lists and arrays are left on disk.
         """
         tasks = self._tasks(info, call, extra, alive)
-        needs_vectors = "vectors" in self._supplied(info, call[0])
+        needs_vectors = "vectors" in self._supplied(info, call[0]) & catalog.needed(info, call[1])
         vectors = self.vectors() if needs_vectors else None
         if not self.rows.spans():  # no rows at all: the step still says which columns it has
             return tasks[0]._compute(vectors), False, 0.0

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
           "parity"}  # fmt: skip
 HELPERS = {
-    "arithmetic", "banded", "calls", "chat", "clean", "copies", "covers", "embed", "fences", "folds", "heads",
-    "heldout", "joins", "kernels", "languages", "lm", "mend", "overlap", "personal", "presidio", "rarity",
-    "recurrence", "rulebook", "rulefile", "runs", "similar", "sketches", "suffixes", "swaps", "terms", "threads",
-    "tokenizer", "wordsets",
+    "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
+    "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "languages", "lm", "mend", "overlap",
+    "personal", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar", "sketches",
+    "suffixes", "swaps", "terms", "threads", "tokenizer", "vulgar", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

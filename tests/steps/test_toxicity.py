@@ -5,6 +5,8 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
+from curate import catalog
+from curate.errors import UserError
 from curate.steps.toxicity import toxicity
 
 Rows = Callable[..., pl.DataFrame]
@@ -12,7 +14,7 @@ Rows = Callable[..., pl.DataFrame]
 
 def measured(value: str) -> tuple[float, str | None, list[str]]:
     frame = pl.DataFrame({"response": [value], "lang": [None]}, schema={"response": pl.String, "lang": pl.String})
-    return toxicity(frame).row(0)
+    return toxicity(frame, vectors=None, concepts=False).row(0)[:3]
 
 
 @pytest.mark.parametrize(
@@ -94,11 +96,42 @@ def test_other_languages_have_no_verdict(make_rows: Rows) -> None:
         {"response": "you are an idiot", "lang": "en-US"},
         {"response": "you are an idiot"},
     )
-    by_lang = dict(zip(rows["lang"], toxicity(rows)["score"], strict=True))
+    by_lang = dict(zip(rows["lang"], toxicity(rows, vectors=None, concepts=False)["score"], strict=True))
     assert by_lang == {"fr": None, "en-US": 0.75, None: 0.75}
 
 
 def test_a_toxic_prompt_does_not_count_against_a_safe_answer(make_rows: Rows) -> None:
     rows = make_rows({"prompt": "You are an idiot.", "response": "Let us talk about something else."})
-    assert toxicity(rows)["score"].to_list() == [0.0]
-    assert toxicity(rows, column="rendered")["score"].to_list() == [0.75]
+    assert toxicity(rows, vectors=None, concepts=False)["score"].to_list() == [0.0]
+    assert toxicity(rows, column="rendered", vectors=None, concepts=False)["score"].to_list() == [0.75]
+
+
+def test_vulgar_words_of_the_package_count_little_without_a_target() -> None:
+    score, category, matched = measured("That party was one big clusterfuck.")
+    assert (score, category, matched) == (0.2, "harassment", ["swearing"])
+
+
+def test_the_place_of_the_worst_hit_is_told(make_rows: Rows) -> None:
+    text = "Good morning. You are an idiot. Bye."
+    found = toxicity(make_rows({"response": text}), vectors=None, concepts=False).row(0, named=True)
+    assert text[found["start"] : found["end"]] == "You are an idiot"
+
+
+def test_concepts_without_an_encoder_say_what_to_do(make_rows: Rows) -> None:
+    with pytest.raises(UserError, match="concepts need an encoder") as caught:
+        toxicity(make_rows({"response": "Hello"}), vectors=None)
+    assert caught.value.code == 5
+    assert "concepts = false" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        ({}, {"vectors"}),
+        ({"concepts": False}, set()),
+        ({"classifier": "model"}, set()),
+        ({"concepts": True}, {"vectors"}),
+    ],
+)
+def test_the_encoder_is_asked_for_only_where_concepts_are_judged(arguments: dict[str, object], needs: set[str]) -> None:
+    assert catalog.needed(catalog.describe("toxicity"), arguments) == needs
