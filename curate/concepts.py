@@ -109,9 +109,9 @@ class Concepts:
         longest = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
         return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest))})\b"), phrases
 
-    def masked_words(self) -> list[str]:
-        """Return the single words that have a mask."""
-        return sorted(phrase for phrase in self._masked[1] if " " not in phrase)
+    def masked_phrases(self) -> list[str]:
+        """Return the phrases that have a mask."""
+        return sorted(self._masked[1])
 
     def hide(self, plain: str) -> str:
         """Return a text in lower case with every group replaced by its mask."""

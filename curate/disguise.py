@@ -13,10 +13,11 @@ WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _QUOTES = str.maketrans("’‘ʼ“”„", "'''\"\"\"")
 _LEET = str.maketrans("431057@$!|", "aeiostasil")
+_SIGN = re.compile(r"[0-9@$!|]")
 _MIXED = re.compile(r"(?<![a-z0-9@$!|])(?:[a-z]+[0-9@$!|]|[0-9@$!|]+[a-z])[a-z0-9@$!|]*")
 # Quantities and names of models are no disguise: 3rd, 10km, b2.
 _QUANTITY = re.compile(r"[0-9]+[a-z]{1,3}|[a-z]+[0-9]+")
-_SPACED = re.compile(r"(?<![a-z'])(?:[a-z][ .\-_*]){2,}[a-z](?![a-z'])")
+_SPACED = re.compile(r"(?<![a-z'])[a-z][ .\-_*](?:[a-z][ .\-_*])+[a-z](?![a-z'])")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 # Longer words are no spoken words, nor sentences without blanks; the time to correct one grows with the square of its
 # length.
@@ -34,7 +35,9 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).translate(_QUOTES)
     text = _SPACED.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), text.lower())
-    return _STRETCHED.sub(r"\1", _MIXED.sub(lambda match: _letters(match[0]), text))
+    if _SIGN.search(text):
+        text = _MIXED.sub(lambda match: _letters(match[0]), text)
+    return _STRETCHED.sub(r"\1", text)
 
 
 def _letters(word: str) -> str:

@@ -65,6 +65,7 @@ class Screen:
         weights: what a word adds to the doubt about a window.
         intercept: what is added to the sum over the root of the number of words.
         heads: judge what is doubtful.
+        named: a word of each phrase with a mask: without one of these there is nothing to mask.
         rude: vulgar words that no example has.
         encode: texts to unit vectors.
     """
@@ -74,6 +75,7 @@ class Screen:
     weights: dict[str, float]
     intercept: float
     heads: Heads
+    named: frozenset[str]
     rude: frozenset[str]
     encode: Encode
 
@@ -100,9 +102,16 @@ class Screen:
 
     def doubt(self, text: str) -> float:
         """Return how much the words of a window speak for a closer look; from 0 on it gets one."""
-        found = {one for word in WORD.findall(plain(text)) for one in self.speller.fix(word).split()}
+        spelt = plain(text)
+        found = self._words(spelt)
+        if not self.named.isdisjoint(found):
+            found = self._words(self.known.hide(spelt))
         known = [self.weights[word] for word in sorted(found) if word in self.weights]
         return sum(known) / len(known) ** 0.5 + self.intercept if known else -np.inf
+
+    def _words(self, spelt: str) -> set[str]:
+        """Return the words of a text, corrected."""
+        return {one for word in WORD.findall(spelt) for one in self.speller.fix(word).split()}
 
 
 def _verdict(
@@ -156,10 +165,14 @@ def _screen(encode: Encode, stamp: object) -> Screen:
     chosen = np.flatnonzero(harmless | wanted)
     templates = [examples[number].template for number in chosen]
     weights, intercept = _words([texts[n] for n in chosen], wanted[chosen], templates, names=names, table=table)
-    # Whatever a group is called, its name weighs what the masks do.
+    # A vulgar word that no example has weighs what a group does: enough for a closer look.
     masked = max(weights.get(word, 0.0) for mask in known.masks.values() for word in mask.split())
-    weights |= dict.fromkeys(known.masked_words(), masked) | dict.fromkeys(rude, masked)
-    return Screen(known, speller, weights, intercept, fitted, rude, encode)
+    weights |= dict.fromkeys(rude, masked)
+    ranks = {name: rank for rank, name in enumerate(names)}
+    rarest = (
+        max(WORD.findall(phrase), key=lambda one: ranks.get(one, len(names))) for phrase in known.masked_phrases()
+    )
+    return Screen(known, speller, weights, intercept, fitted, frozenset(rarest), rude, encode)
 
 
 def _labels(categories: Sequence[str | None]) -> dict[str, npt.NDArray[np.int8]]:
