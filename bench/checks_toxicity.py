@@ -212,8 +212,8 @@ def masked(text: str) -> str:
 def figures() -> dict[str, Any]:
     failures: list[str] = []
     notes = [
-        "bench/toxicity was written before anything was fitted. The first fit scored 0.92 (functional), 0.97 (requests); "
-        "examples were widened afterwards where functions failed, so that later figures are not wholly unseen.",
+        "bench/toxicity was written before the first fit, which scored 0.92 (functional), 0.97 (requests). "
+        "Examples were widened afterwards where functions failed, so that later figures are not wholly unseen.",
         "alpaca outputs were looked at to find what kinds of contrast are missing (songs, essays).",
     ]
     with tempfile.TemporaryDirectory(prefix="curate-toxicity-") as name:

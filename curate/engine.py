@@ -133,11 +133,13 @@ def _start(
     encoder = check.encoder(recipe)
     folder = store.folder / "embeddings"
 
-    def vectors() -> Callable[[Sequence[str]], Any]:
+    def encode(texts: Sequence[str]) -> Any:
         assert encoder is not None
-        return lambda texts: encoder.encode(
-            texts, cache=folder, progress=lambda done, total: progress("embedding", done, total)
-        )
+        return encoder.encode(texts, cache=folder, progress=lambda done, total: progress("embedding", done, total))
+
+    def vectors() -> Callable[[Sequence[str]], Any]:
+        # The same function each time, so that what a step fits with it is fitted once.
+        return encode
 
     identity = encoder.identity() if encoder else None
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)

@@ -69,11 +69,11 @@ def toxicity(
     Signals:
         score (f64): greatest score of the five categories, in [0, 1], from 0.5 on abusive; null where the text is null
             or its declared language is not the lexicon's.
-        category (str): category of that score (hate, harassment, violence, sexual, self-harm); null where nothing was
-            found.
+        category (str): category of that score (hate, harassment, violence, sexual, self-harm); null under 0.2 where
+            the lexicon found nothing.
         matched (list[str]): ids of the lexicon entries found, and `concept.<category>` for what the classifier scores
             0.5 or more, sorted, each once; null where the score is.
-        start (i64): where the worst passage begins, in code points; null where the score is or nothing was found.
+        start (i64): where the worst passage begins, in code points; null where the category is.
         end (i64): where it ends.
     """
     words = _with_vulgar(rulebook.lexicon(lexicon or "toxicity"))
@@ -126,7 +126,8 @@ def _joined(listed: _Found, verdict: Verdict) -> _Found:
     matched = sorted({*entries, *matched})
     if raised > best:
         return raised, category, matched, start, end
-    named = CATEGORIES[verdict.scores.index(best)] if verdict.encoded else category
+    # Under the score of abuse that is only spoken of there is nothing to name.
+    named = CATEGORIES[verdict.scores.index(best)] if best >= COUNTERED else category
     return best, named, matched, verdict.start, verdict.end
 
 
