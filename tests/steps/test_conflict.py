@@ -14,7 +14,8 @@ Rows = Callable[..., pl.DataFrame]
 
 
 def decided(rows: pl.DataFrame, **arguments: Any) -> Measured:
-    return conflict.decide(rows.select("id", "record").hstack(conflict.state(rows, **arguments)))
+    near = {key: value for key, value in arguments.items() if key == "near"}
+    return conflict.decide(rows.select("id", "record").hstack(conflict.state(rows, **arguments)), **near)
 
 
 def slots(task: str, source: str = "test", **values: Any) -> dict[str, Any]:
@@ -73,10 +74,29 @@ def test_rows_that_slots_do_not_part_are_compared_by_prompt_and_response(make_ro
 
 def test_blank_questions_and_null_texts_have_no_verdict(make_rows: Rows) -> None:
     rows = make_rows(*({"task": None, "prompt": p, "response": r} for p, r in [(" ", "a"), ("", "b"), ("p", None)]))
-    assert decided(rows).signals.null_count().row(0) == (3, 3)
+    assert decided(rows).signals.null_count().row(0) == (3, 3, 3)
 
 
 def test_no_rows_give_no_signals(make_rows: Rows) -> None:
     found = decided(make_rows())
-    assert found.signals.schema == {"answers": pl.UInt32, "share": pl.Float64}
+    assert found.signals.schema == {"answers": pl.UInt32, "share": pl.Float64, "near": pl.UInt32}
     assert found.tables["groups"].height == 0
+
+
+def test_nearly_the_same_question_with_another_answer_is_told_unless_a_number_or_a_negation_differs(
+    make_rows: Rows,
+) -> None:
+    long = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz") + " is it so with 5 of them"
+    rows = make_rows(
+        slots("qa_open", question=long, answer="yes"),
+        slots("qa_open", question=f"{long} then", answer="no"),
+        slots("qa_open", question=f"{long} now", answer="yes"),
+        slots("qa_open", question=f"{long} not", answer="never"),
+        slots("qa_open", question=long.replace("5", "6"), answer="never"),
+        slots("qa_open", "other", question=f"{long} again", answer="never"),
+    )
+    measured = decided(rows, near=0.9)
+    found = rows.hstack(measured.signals).with_columns(said=pl.col("slots").str.json_path_match("$.answer"))
+    assert found.group_by("said").agg(pl.col("near").sum()).sort("said").rows() == [("never", 0), ("no", 2), ("yes", 2)]
+    assert measured.tables["near"].height == 2
+    assert decided(rows).signals["near"].null_count() == 6
