@@ -38,9 +38,9 @@ def state(rows: pl.DataFrame, *, across: bool = False, near: float = 0.0) -> pl.
             the source, as its label set or language pair. Prompts say all, and are always compared.
         near: least Jaccard similarity of the 3-word shingles of two questions that count as nearly the same, in [0, 1];
             0 (the default, as it takes as long as finding near copies) looks for the same question alone. 0.9 allows
-            one changed word in 60, or one more at the end of 12. All slots but the longest, numbers and negations must be the same; prompts of
-            60 words and more are left out. For reading, not for dropping: of the few pairs in 12,000 rows of a
-            published mix one of three at 0.9 asked the same ("more" for "fewer"), at 0.8 none of six.
+            one changed word in 60, or one more at the end of 12. All slots but the longest, numbers and negations must
+            be the same; prompts of 60 words and more are left out. For reading, not for dropping: of three pairs at 0.9
+            in 12,000 rows of a published mix one asked the same, of six read at 0.8 none.
 
     Returns:
         question, answer: BLAKE2b-128 hex; null where there is no text, question also where it is blank; hashes
