@@ -187,9 +187,22 @@ def reads(name: str, path: Path) -> list[Path]:
 
 
 def needed(info: StepInfo, arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Return what the engine must supply for these arguments: all that a step names but what its own `spares` says."""
+    """Return what the engine must supply for these arguments: all that a step names but what its own `spares` says.
+
+    A step that scores with another one needs the encoder where that one does.
+    """
     spared: Callable[[Mapping[str, Any]], frozenset[str]] | None = getattr(load(info.name), "spares", None)
-    return info.needs - spared(arguments) if spared else info.needs
+    own = info.needs - spared(arguments) if spared else info.needs
+    others = (needed(describe(name), {}) for name in scorers(info, arguments))
+    return own | {"vectors"} if any("vectors" in one for one in others) else own
+
+
+def scorers(info: StepInfo, arguments: Mapping[str, Any]) -> list[str]:
+    """Return the steps that a step scores with: those that its arguments name."""
+    if "rescore" not in info.needs:
+        return []
+    chosen = {name: one.default for name, one in info.parameters.items()} | dict(arguments)
+    return sorted({value for value in chosen.values() if isinstance(value, str)} & set(names()) - {info.name})
 
 
 def accepts(name: str, function: str) -> set[str]:
@@ -198,19 +211,20 @@ def accepts(name: str, function: str) -> set[str]:
     return {one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def rescore(step: str, rows: pl.DataFrame, *, column: str) -> pl.DataFrame:
+def rescore(step: str, rows: pl.DataFrame, *, column: str, vectors: Callable[..., Any] | None = None) -> pl.DataFrame:
     """Return the signals of a row-wise step for rows that another step made, with its defaults but for `column`.
 
     Raises:
-        UserError: when the step is not there, is not row-wise, or needs more than rows.
+        UserError: when the step is not there, is not row-wise, or needs more than rows and vectors.
     """
     if step not in names():
         raise UserError(f"step '{step}'", "is not there", suggest(step, names()))
     info = describe(step)
-    needed = info.needs | {name for name, parameter in info.parameters.items() if parameter.required}
-    if info.kind != "row-wise" or needed:
-        what = f"needs {', '.join(sorted(needed))}" if info.kind == "row-wise" else "sees all rows at once"
+    lacking = info.needs - {"vectors"} | {name for name, parameter in info.parameters.items() if parameter.required}
+    if info.kind != "row-wise" or lacking:
+        what = f"needs {', '.join(sorted(lacking))}" if info.kind == "row-wise" else "sees all rows at once"
         raise UserError(f"step '{step}'", f"cannot score single texts: it {what}", "name one such as toxicity")
-    taken = {"column": column} if "column" in info.parameters else {}
+    taken: dict[str, Any] = {"column": column} if "column" in info.parameters else {}
+    taken |= {"vectors": vectors} if "vectors" in info.needs else {}
     result: pl.DataFrame | Measured = getattr(load(step), step)(rows, **taken)
     return result.signals if isinstance(result, Measured) else result

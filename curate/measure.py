@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,11 @@ class Task:
             rows = rows.hstack(self.extra)
         if self.alive is not None:
             rows = rows.filter(self.alive)
-        given: dict[str, Any] = {"seed": self.seed, "vectors": vectors, "rescore": catalog.rescore}
+        given: dict[str, Any] = {
+            "seed": self.seed,
+            "vectors": vectors,
+            "rescore": partial(catalog.rescore, vectors=vectors),
+        }
         if "heldout" in self.supplied:
             given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)
         function = getattr(catalog.load(self.step), self.function)
@@ -140,8 +145,7 @@ class Runner:
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
         # A step that scores with another one depends on that one's code too.
-        chosen = {name: one.default for name, one in info.parameters.items()} | dict(arguments)
-        others = sorted(set(strings(chosen)) & set(catalog.names())) if "rescore" in info.needs else []
+        others = catalog.scorers(info, arguments)
         vectors = "vectors" in catalog.needed(info, arguments)
         given["vectors"] = canonical(self.embedding).decode() if vectors else ""
         folders = ("concepts", "lexicons", "patterns", "templates")
@@ -162,7 +166,8 @@ class Runner:
         Of the state of a step that reads it again shard by shard, lists and arrays are left on disk.
         """
         tasks = self._tasks(info, call, extra, alive)
-        needs_vectors = "vectors" in self._supplied(info, call[0]) & catalog.needed(info, call[1])
+        takes = {"vectors", "rescore"} & self._supplied(info, call[0])
+        needs_vectors = bool(takes) and "vectors" in catalog.needed(info, call[1])
         vectors = self.vectors() if needs_vectors else None
         if not self.rows.spans():  # no rows at all: the step still says which columns it has
             return tasks[0]._compute(vectors), False, 0.0

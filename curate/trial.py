@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, 
     """Call one function of a step with what it asks for, all of it empty."""
     empty = pl.DataFrame(schema=ROW)
     given: dict[str, Any] = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty}
-    given |= {"workers": 1, "shards": None, "rescore": catalog.rescore, **arguments}
+    given |= {"workers": 1, "shards": None, "rescore": partial(catalog.rescore, vectors=_no_vectors), **arguments}
     accepted = catalog.accepts(step, function)
     result: pl.DataFrame | Measured = getattr(catalog.load(step), function)(
         rows, **{name: value for name, value in given.items() if name in accepted}

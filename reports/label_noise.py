@@ -27,7 +27,8 @@ def label_noise(view: View) -> dict[str, Any]:
         signals = view.columns([f"{name}.suspect", f"{name}.score"]).rename(lambda one: one.split(".")[-1])
         found = view.base.select("id", "source").hstack(signals).filter("suspect")
         worst = dict(found.sort("score", "id", descending=[False, True]).select("source", "id").iter_rows())
-        steps.append({"name": name, "sources": [{**one, "row": worst.get(one["source"])} for one in ranked.to_dicts()]})
+        lines = [one | ({"row": worst[one["source"]]} if one["source"] in worst else {}) for one in ranked.to_dicts()]
+        steps.append({"name": name, "sources": lines})
     if not steps:
         return {"skipped": "no step of the recipe looks for labels that are wrong: add the step `label_noise`"}
     method = (
@@ -41,7 +42,7 @@ def _noisy(facts: Facts) -> Iterator[dict[str, Any]]:
     """Name the sources whose labels are wrong too often."""
     for step in facts["label_noise"].get("steps", ()):
         for source in step["sources"]:
-            if (source["noise"] or 0) > facts["label_noise"]["bound"]:
+            if "row" in source and (source["noise"] or 0) > facts["label_noise"]["bound"]:
                 share, count = shown.share(source["noise"]), shown.plural(source["suspects"], "record")
                 text = f"About {share} of the labels of {source['source']} look wrong (estimate): {count} suspected."
                 of = (source["suspects"], source["records"])

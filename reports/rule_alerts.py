@@ -36,9 +36,9 @@ def _heavy(facts: Facts) -> Iterator[dict[str, Any]]:
 
 
 def _unknown(facts: Facts) -> Iterator[dict[str, Any]]:
-    """Name the rules that know little."""
+    """Name the rules that drop rows and know little; how far those see that only flag is in the part `coverage`."""
     for rule in facts["rules"]["list"]:
-        if rule["unknown_share"] > UNKNOWN:
+        if rule["unknown_share"] > UNKNOWN and not rule["flag"]:
             share = shown.share(rule["unknown_share"])
             text = f"Rule {rule['id']} cannot judge {share} of the rows that reach it; they stay."
             command = shown.command("curate", "steps", rule["step"])

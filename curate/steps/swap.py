@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from curate import rulebook, swaps, terms
@@ -32,7 +33,7 @@ def swap(
     Args:
         rows: instruction rows.
         rescore: runs a step on other rows.
-        scorer: a row-wise step that needs nothing but rows, with its defaults but for `column`.
+        scorer: a row-wise step that needs nothing but rows and the encoder, with its defaults but for `column`.
         signal: its number.
         column: the text that is swapped and scored: response, prompt, content, or rendered (prompt and response).
         threshold: a flip is a score on the other side of it; 0.5 is the default bound on toxicity.
@@ -58,9 +59,10 @@ def swap(
     found = pl.DataFrame(list(_made(texts, folded, words)), schema={**_PLACES, **_TEXTS}, orient="row")
     changed = rows.with_row_index("row").select("row", *rows.columns)[found["row"].to_list()].drop("row")
     changed = changed.with_columns(found[name] for name in columns)
-    before = _scores(rescore(scorer, rows, column=column), scorer=scorer, signal=signal)
+    told, place = np.unique(found["row"].to_numpy(), return_inverse=True)
+    before = _scores(rescore(scorer, rows[told], column=column), scorer=scorer, signal=signal).gather(place)
     after = _scores(rescore(scorer, changed, column=column), scorer=scorer, signal=signal)
-    scored = found.drop(*_TEXTS).with_columns(before=before.gather(found["row"].to_list()), after=after)
+    scored = found.drop(*_TEXTS).with_columns(before=before, after=after)
     sides = [pl.col(name) >= threshold for name in ("before", "after")]
     scored = scored.with_columns(flipped=sides[0] != sides[1])
     ids = rows.select("id").with_row_index("row")
