@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate import evidence
+from curate import evidence, rulebook, terms
 from curate.personal import find_in
 from curate.rulefile import RULES
 from curate.schema import ROW, Measured
@@ -96,7 +96,23 @@ def found_refusal(texts: Sequence[str]) -> Labels:
 
 
 def found_toxicity(texts: Sequence[str]) -> Labels:
-    return [{"toxic"} if score > TOXIC else set() for score in toxicity(rows(texts))["score"]]
+    scores = toxicity(rows(texts), vectors=None, concepts=False)["score"]
+    return [{"toxic"} if score is not None and score > TOXIC else set() for score in scores]
+
+
+def found_terms(name: str, *categories: str) -> Callable[[Sequence[str]], Labels]:
+    """Return how to find the entries of a lexicon, of some of its categories."""
+    words = rulebook.lexicon(name)
+
+    def found(texts: Sequence[str]) -> Labels:
+        hits = terms.matcher(words, *categories).hits(terms.fold(pl.Series(texts, dtype=pl.String)))
+        return [{str(hit.entry.id) for hit in one} for one in hits]
+
+    return found
+
+
+def found_occupations(texts: Sequence[str]) -> Labels:
+    return [{f"occupation:{one}" for one in found} for found in found_terms("associations", "occupation")(texts)]
 
 
 def compare(data: str, texts: Sequence[str], wanted: Labels, found: Labels, *, note: str) -> Count:
@@ -116,7 +132,7 @@ def compare(data: str, texts: Sequence[str], wanted: Labels, found: Labels, *, n
 
 def abridged(text: str) -> str:
     """Return the beginning of a text on one line, personal details and names of accounts masked."""
-    for _, start, end in reversed(find_in(text)):
+    for _, start, end, _ in reversed(find_in(text)):
         text = f"{text[:start]}[…]{text[end:]}"
     line = re.sub(r"@\w+", "@…", " ".join(text.split()))
     return line if len(line) <= 60 else f"{line[:60]}…"
@@ -146,15 +162,15 @@ def tweets() -> Iterator[Count]:
         yield compare(data, texts, wanted, found_toxicity(texts), note=note)
 
 
-def winogender() -> Iterator[Count]:
-    """Yield the count of pronouns in sentences that differ in nothing else; `they` is no group."""
+def winogender(finder: Callable[[Sequence[str]], Labels], *, they: set[str]) -> Iterator[Count]:
+    """Yield the count of pronouns in sentences that differ in nothing else; `they` is what the neutral one names."""
     path = SHARED / "winogender_sentences.tsv"
     if path.is_file():
         frame = pl.read_csv(path, separator="\t", quote_char=None)
         texts = frame["sentence"].to_list()
-        groups = {"male": {"gender:men"}, "female": {"gender:women"}, "neutral": set()}
+        groups = {"male": {"gender:men"}, "female": {"gender:women"}, "neutral": they}
         wanted = [groups[name.split(".")[3]] for name in frame["sentid"]]
-        found = [{group for group in one if group.startswith("gender:")} for one in found_identity(texts)]
+        found = [{group for group in one if group.startswith("gender:")} for one in finder(texts)]
         data = "Winogender sentences (Rudinger et al. 2018), gender alone"
         yield compare(data, texts, wanted, found, note="what a sentence says by its pronoun; other groups do not occur")
 
@@ -173,13 +189,19 @@ def counts(name: str) -> list[Count]:
         "patterns/pii": lambda: [own("pii", found_pii), *judged("pii.count", "max 0")],
         "patterns/refusal": lambda: [own("refusal", found_refusal), *judged("refusal.refused", "is false")],
         "patterns/markers": lambda: [own("markers", found_markers)],
-        "lexicons/identity": lambda: [own("identity", found_identity), *winogender()],
+        "lexicons/identity": lambda: [own("identity", found_identity), *winogender(found_identity, they=set())],
+        "lexicons/dialect": lambda: [own("dialect", found_terms("dialect"))],
+        "lexicons/associations": lambda: [own("associations", found_occupations)],
+        "lexicons/swaps": lambda: [*winogender(found_terms("swaps", "gender"), they={"gender:they"})],
         "lexicons/toxicity": lambda: [*tweets(), *judged("toxicity.score", "max 0.5")],
     }
     return kinds[name]()
 
 
-FILES = ("lexicons/identity", "lexicons/toxicity", "patterns/markers", "patterns/pii", "patterns/refusal")
+FILES = (
+    "lexicons/associations", "lexicons/dialect", "lexicons/identity", "lexicons/swaps", "lexicons/toxicity",
+    "patterns/markers", "patterns/pii", "patterns/refusal",
+)  # fmt: skip
 
 
 def block(count: Count, known: str) -> str:

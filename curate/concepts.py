@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from curate.errors import UserError, suggest
-from curate.rulebook import RULES, load
+from curate.rulefile import RULES, STRICT, Header, load
 from curate.schema import digest
 
 FOLDER: Path = RULES / "concepts"
@@ -27,19 +26,6 @@ HARMLESS = "harmless"
 # Draws per text: with more the encoder would see the same sentence again instead of another one, and wait for it.
 DRAWS = 16
 _SLOT = re.compile(r"<([\w-]+)>")
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Measurement(BaseModel):
-    """What a rule file scored on some data."""
-
-    model_config = _STRICT
-    data: str
-    texts: int = Field(ge=1)
-    precision: float = Field(ge=0, le=1)
-    recall: float = Field(ge=0, le=1)
-    date: date
-    note: str = ""
 
 
 class Concept(BaseModel):
@@ -48,7 +34,7 @@ class Concept(BaseModel):
     `hits` and `misses` test the fitted check and are never trained on.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     id: str
     draws: int = Field(default=1, ge=1, le=DRAWS)
     texts: tuple[str, ...] = ()
@@ -57,22 +43,17 @@ class Concept(BaseModel):
     misses: tuple[str, ...] = ()
 
 
-class ConceptFile(BaseModel):
+class ConceptFile(Header):
     """The concepts of one category, or slots alone that all files share.
 
     `masks` gives a slot what its phrases become.
     """
 
-    model_config = _STRICT
-    why: str = Field(min_length=1)
     language: str
-    owner: str
-    version: int = Field(ge=1)
     category: Literal["hate", "harassment", "violence", "sexual", "self-harm", "harmless"] | None = None
     masks: dict[str, str] = Field(default_factory=dict)
     slots: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     concepts: tuple[Concept, ...] = ()
-    measured: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)

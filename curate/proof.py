@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import catalog, personal, rulebook, rundir, terms
+from curate import catalog, concepts, personal, rulebook, rundir, terms
 from curate.measure import strings
 from curate.recipe import Keep, Recipe, Stage, Use
 from curate.rulefile import RULES, Header, load, rule_file, stamp
@@ -106,9 +106,22 @@ def _examples(one: Any, name: str, found: Callable[[str], bool]) -> Iterator[tup
             yield f"`{key}` that do not hold ({short!r})", name
 
 
+def _concepts(file: Any) -> Iterator[tuple[str, str]]:
+    """Yield which concepts lack examples; whether those hold takes the encoder, and is for the tests to say."""
+    for concept in file.concepts:
+        if not concept.hits:
+            yield "no hits", concept.id
+        if not concept.misses:
+            yield "no misses", concept.id
+
+
 # Folder of `rules/` to the form of its files and what finds the faults of their examples.
 _KINDS: Mapping[str, tuple[type[Header], Callable[[Any], Iterator[tuple[str, str]]]]] = MappingProxyType(
-    {"lexicons": (rulebook.Lexicon, _entries), "patterns": (rulebook.PatternFile, _patterns)}
+    {
+        "lexicons": (rulebook.Lexicon, _entries),
+        "patterns": (rulebook.PatternFile, _patterns),
+        "concepts": (concepts.ConceptFile, _concepts),
+    }
 )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Step:
             "texts": lambda ids: pl.DataFrame({"id": list(ids)}, schema={"id": pl.String}).join(
                 rows, on="id", how="left", maintain_order="left"
             ),
-            "rescore": catalog.rescore,
+            "rescore": partial(catalog.rescore, vectors=vectors),
             "path": table,
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }

@@ -17,7 +17,7 @@ from curate.rulebook import Lexicon
 from curate.screen import Verdict
 from curate.terms import Hit, Matcher
 
-RULES = ("lexicons/toxicity",)
+RULES = ("lexicons/toxicity", *(f"concepts/{category}" for category in CATEGORIES))
 # The default threshold.
 TOXIC = 0.5
 # The entry of the lexicon that holds vulgar words without a target.

@@ -11,7 +11,7 @@ GROUPS = """
 why = "people"
 language = "en"
 owner = "me"
-version = 1
+version = "1"
 [masks]
 group = "folks"
 [slots]
@@ -21,7 +21,7 @@ HATE = """
 why = "dislike"
 language = "en"
 owner = "me"
-version = 1
+version = "1"
 category = "hate"
 [slots]
 bad = ["mean", "dull"]

@@ -18,7 +18,8 @@ name = "gated"
 [[sources]]
 name = "qa"
 path = "qa*.jsonl"
-task = "qa_open"
+format = "prompt_completion"
+fields = { prompt = "question", completion = "answer" }
 [[stages]]
 name = "checks"
 steps = [{ step = "length" }, { step = "bias", column = "response" }]

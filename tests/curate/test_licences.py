@@ -8,8 +8,9 @@ from projects import lay_out, questions
 
 import curate
 from curate import licences
-from curate.check import problems, refused
+from curate.check import problems
 from curate.errors import UserError
+from curate.gates import refused
 
 RECIPE = """
 name = "tiny"

@@ -15,6 +15,7 @@ import curate
 import reports
 from curate import catalog, plan, proof
 from curate.cli.main import app
+from curate.concepts import CATEGORIES
 from curate.errors import UserError
 from curate.recipe import Use, load_recipe
 from curate.rulebook import RULES
@@ -265,6 +266,7 @@ def read_by(step: str) -> set[str]:
             folder = {"lexicon": "lexicons", "patterns": "patterns"}.get(node.func.attr)
             found |= {f"{folder}/{text}" for text in texts if folder}
             found |= {"patterns/pii"} if node.func.attr in ("find_all", "find_in") else set()
+            found |= {f"concepts/{name}" for name in CATEGORIES} if node.func.attr == "screen" else set()
     return found
 
 

@@ -72,8 +72,8 @@ def test_both_texts_are_swapped_when_both_are_scored(make_rows: Rows) -> None:
         ({"scorer": "toxicty"}, "did you mean 'toxicity'"),
         ({"scorer": "near"}, "sees all rows at once"),
         ({"scorer": "table"}, "needs path"),
-        ({"signal": "scores"}, "no such signal"),
-        ({"signal": "category"}, "is no number"),
+        ({"scorer": "length", "signal": "score"}, "no such signal"),
+        ({"scorer": "language", "signal": "lang"}, "is no number"),
         ({"column": "task"}, "cannot be swapped"),
     ],
 )
