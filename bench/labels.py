@@ -192,7 +192,10 @@ def counts(name: str) -> list[Count]:
         "lexicons/identity": lambda: [own("identity", found_identity), *winogender(found_identity, they=set())],
         "lexicons/dialect": lambda: [own("dialect", found_terms("dialect"))],
         "lexicons/associations": lambda: [own("associations", found_occupations)],
-        "lexicons/swaps": lambda: [*winogender(found_terms("swaps", "gender"), they={"gender:they"})],
+        "lexicons/swaps": lambda: [
+            own("swaps", found_terms("swaps")),
+            *winogender(found_terms("swaps", "gender"), they={"gender:they"}),
+        ],
         "lexicons/toxicity": lambda: [*tweets(), *judged("toxicity.score", "max 0.5")],
     }
     return kinds[name]()

@@ -38,6 +38,7 @@ def files(use: Use, recipe: Recipe) -> list[tuple[str, Path]]:
     own = [(folder, arguments[name]) for name in arguments if (folder := _folder(name, arguments[name]))]
     replaced = {folder for folder, _ in own}
     bundled = [(folder, name) for folder, _, name in (one.partition("/") for one in info.rules)]
+    replaced |= {folder for folder, _ in bundled if arguments.get(folder) is False}  # switched off
     return own + [(folder, rule_file(folder, name)) for folder, name in bundled if folder not in replaced]
 
 
@@ -107,12 +108,10 @@ def _examples(one: Any, name: str, found: Callable[[str], bool]) -> Iterator[tup
 
 
 def _concepts(file: Any) -> Iterator[tuple[str, str]]:
-    """Yield which concepts lack examples; whether those hold takes the encoder, and is for the tests to say."""
-    for concept in file.concepts:
-        if not concept.hits:
-            yield "no hits", concept.id
-        if not concept.misses:
-            yield "no misses", concept.id
+    """Yield which examples a file of concepts lacks; whether they hold takes the encoder: tests see to it."""
+    for kind in ("hits", "misses"):
+        if not any(getattr(concept, kind) for concept in file.concepts):
+            yield f"no {kind}", str(file.category)
 
 
 # Folder of `rules/` to the form of its files and what finds the faults of their examples.

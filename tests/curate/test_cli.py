@@ -136,7 +136,7 @@ def test_an_audit_ends_with_what_it_left(tmp_path: Path) -> None:
     rows = [{"prompt": f"Name city {i}.", "completion": "Rome" if i else ""} for i in range(20)]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = curate("audit", "data.jsonl", cwd=tmp_path).stdout
-    assert "20 rows, 1 flagged by 1 of 9 checks; the written recipe would drop 1." in text
+    assert "20 rows, 1 flagged by 1 of 14 checks; the written recipe would drop 1." in text
     assert "reads data as prompt_completion, because `prompt` and `completion` exist" in text
     assert "recipe  runs/audit-data/recipe.toml  would drop 1 of 20 rows" in text
     written = tmp_path / "runs" / "audit-data" / "export"

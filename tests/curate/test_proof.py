@@ -43,10 +43,11 @@ name = "small"
 [[sources]]
 name = "qa"
 path = "qa*.jsonl"
-task = "qa_open"
+format = "prompt_completion"
+fields = { prompt = "question", completion = "answer" }
 [[stages]]
 name = "checks"
-steps = [{ step = "toxicity", lexicon = "words.toml" }, { step = "length" }]
+steps = [{ step = "toxicity", lexicon = "words.toml", concepts = false }, { step = "length" }]
 keep = [
     { signal = "toxicity.score", max = 0.5, why = "no insults" },
     { signal = "length.words", min = 1, why = "empty" },
