@@ -175,10 +175,10 @@ def winogender(finder: Callable[[Sequence[str]], Labels], *, they: set[str]) -> 
         yield compare(data, texts, wanted, found, note="what a sentence says by its pronoun; other groups do not occur")
 
 
-def judged(signal: str, form: str) -> Iterator[Count]:
+def judged(signal: str, form: str, **arguments: Any) -> Iterator[Count]:
     """Yield what people said of the victims of a bundled rule."""
     for one in evidence.evidence().reviewed:
-        if (one.signal, one.form) == (signal, form) and not one.arguments:
+        if (one.signal, one.form) == (signal, form) and one.arguments == arguments:
             data = f"victims of {signal} {form}: {one.data}"
             yield Count(data, one.right + one.wrong + one.unsure, one.right, one.wrong, None, LOOKED, one.date)
 
@@ -196,7 +196,7 @@ def counts(name: str) -> list[Count]:
             own("swaps", found_terms("swaps")),
             *winogender(found_terms("swaps", "gender"), they={"gender:they"}),
         ],
-        "lexicons/toxicity": lambda: [*tweets(), *judged("toxicity.score", "max 0.5")],
+        "lexicons/toxicity": lambda: [*tweets(), *judged("toxicity.score", "max 0.5", concepts=False)],
     }
     return kinds[name]()
 

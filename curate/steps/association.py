@@ -40,8 +40,8 @@ def association(
         groups: a word list of groups of your own; rules/lexicons/identity.toml when left out.
 
     Signals:
-        sentences (u32): sentences in the text; null where the text is null or its declared language is not the
-            lexicon's.
+        sentences (u32): sentences in the text; null where the text is null or in another language than the
+            lexicon's (declared, or else recognised).
         occupations (list[str]): entries of the category occupation found, sorted, each once; null where sentences is.
         pairs (list[str]): groups and words in one sentence, as "gender:women & occupation:nurse", pronouns left out,
             sorted, each once; null where sentences is.

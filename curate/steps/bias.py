@@ -24,7 +24,8 @@ def bias(rows: pl.DataFrame, *, column: str = "rendered", lexicon: Path | None =
         lexicon: a word list of your own whose categories are axes; rules/lexicons/identity.toml when left out.
 
     Signals:
-        mentions (u32): terms found; null where the text is null or its declared language is not the lexicon's.
+        mentions (u32): terms found; null where the text is null or in another language than the
+            lexicon's (declared, or else recognised).
         groups (list[str]): groups found as axis:group, sorted, each once; null where mentions is.
         axes (list[str]): axes found, sorted, each once; null where mentions is.
     """

@@ -25,7 +25,8 @@ def dialect(rows: pl.DataFrame, *, column: str = "rendered", lexicon: Path | Non
         lexicon: a word list of your own with the ids of varieties; rules/lexicons/dialect.toml when left out.
 
     Signals:
-        markers (u32): markers found; null where the text is null or its declared language is not the lexicon's.
+        markers (u32): markers found; null where the text is null or in another language than the
+            lexicon's (declared, or else recognised).
         varieties (list[str]): varieties of which there is a marker, sorted, each once; null where markers is.
     """
     words = rulebook.lexicon(lexicon or "dialect")

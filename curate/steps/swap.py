@@ -41,8 +41,8 @@ def swap(
         lexicon: groups of your own with terms side by side; rules/lexicons/swaps.toml when left out.
 
     Signals:
-        counterfactuals (u32): texts made; 0 where no group is mentioned, null where the text is null or its declared
-            language is not the lexicon's.
+        counterfactuals (u32): texts made; 0 where no group is mentioned, null where the text is null or in
+            another language than the lexicon's (declared, or else recognised).
         gap (f64): largest absolute difference of scores between the text and one of them; null without one, or where
             either has no score.
         flips (u32): how many of them are on the other side of the threshold; null where gap is.

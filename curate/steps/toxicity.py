@@ -68,7 +68,7 @@ def toxicity(
 
     Signals:
         score (f64): greatest score of the five categories, in [0, 1], from 0.5 on abusive; null where the text is null
-            or its declared language is not the lexicon's.
+            or in another language than the lexicon's (declared, or else recognised).
         category (str): category of that score (hate, harassment, violence, sexual, self-harm); null under 0.2 where
             the lexicon found nothing.
         matched (list[str]): ids of the lexicon entries found, and `concept.<category>` for what the classifier scores

@@ -29,6 +29,9 @@ keep = [{ signal = "length.words", max = 3, why = "a test" }]
 GATE = f'{{ rule = "{RULE}", by = "bias.groups", group = "religion:jews", max = 1.25 }}'
 
 
+GATE_OF_SOURCE = f'max_disparity_ratio = {{ rule = "{RULE}", by = "source", group = "qa" }}'
+
+
 def records(group: str, *, long: int, of: int) -> list[dict[str, Any]]:
     """Return answers of equal length in characters; the long ones have four words, the others two."""
     texts = [f"{group} a b c" if number < long else f"{group} abcde" for number in range(of)]
@@ -90,10 +93,9 @@ def test_few_rows_are_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
     assert "not judged" in html.render(facts)
 
 
-def test_a_rule_that_looks_at_a_task_only_is_judged_there(tmp_path: Path) -> None:
-    by_task = f'max_disparity_ratio = {{ rule = "{RULE}", by = "task", group = "qa_open" }}'
-    found = gate(tmp_path, PLANTED, by_task)
-    assert found["value"] is None  # all rows are of the group: nothing to compare with
+def test_a_group_that_is_everybody_has_nobody_to_be_compared_with(tmp_path: Path) -> None:
+    found = gate(tmp_path, PLANTED, GATE_OF_SOURCE)
+    assert found["value"] is None and "360 rows" in found["text"]
 
 
 @pytest.mark.parametrize(
