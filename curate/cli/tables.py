@@ -18,7 +18,8 @@ VERDICTS = {"passed": "green", "failed": "bold red", "unknown": "yellow"}
 EXCERPT = 1_000
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """Return an empty table without lines."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
@@ -27,7 +28,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
 
 def show_steps(console: Console, infos: Sequence[StepInfo]) -> None:
     """List the steps."""
-    table = _table("step", "kind", "measures", "signals")
+    table = plain_table("step", "kind", "measures", "signals")
     for info in infos:
         table.add_row(info.name, info.kind, shown(info.summary), ", ".join(info.signals))
     console.print(table)
@@ -37,12 +38,12 @@ def show_steps(console: Console, infos: Sequence[StepInfo]) -> None:
 def show_step(console: Console, info: StepInfo) -> None:
     """Show one step in full."""
     console.print(f"[bold]{info.name}[/] ({info.kind}): {shown(info.summary)}\n{shown(info.path)}\n")
-    table = _table("parameter", "type", "default", "meaning")
+    table = plain_table("parameter", "type", "default", "meaning")
     for name, one in info.parameters.items():
         table.add_row(name, shown(one.type_name), "required" if one.required else shown(one.default), shown(one.text))
     if info.parameters:
         console.print(table, "")
-    table = _table("signal", "type", "meaning")
+    table = plain_table("signal", "type", "meaning")
     for name, kind in info.signals.items():
         table.add_row(shown(f"{info.name}.{name}"), shown(kind), shown(info.meanings[name]))
     console.print(table)
@@ -50,28 +51,9 @@ def show_step(console: Console, info: StepInfo) -> None:
         console.print(f"\ntable {info.name}.{name}: {shown(text)}")
 
 
-def show_families(console: Console, families: Sequence[Mapping[str, Any]]) -> None:
-    """List the task families."""
-    table = _table("family", "slots", "answer", "templates")
-    for one in families:
-        slots = [*one["slots"], *(f"[{name}]" for name in one["optional"])]
-        kinds = ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items())
-        table.add_row(one["family"], shown(", ".join(slots)), shown(", ".join(one["target"])), kinds)
-    console.print(table)
-    console.print("\npreview one: curate templates FAMILY")
-
-
-def show_previews(console: Console, family: Mapping[str, Any], previews: Sequence[Mapping[str, str]]) -> None:
-    """Show each template of a family on its example record."""
-    console.print(f"[bold]{family['family']}[/]: {shown(family['why'])}\n")
-    for one in previews:
-        console.print(f"[bold]{shown(one['template'])}[/] ({one['kind']})")
-        console.print(f"[dim]prompt[/]\n{shown(one['prompt'])}\n[dim]response[/]\n{shown(one['response'])}\n")
-
-
 def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
     """Show what a run would do."""
-    table = _table("source", "reads as", "split", "files", "probe")
+    table = plain_table("source", "reads as", "split", "files", "probe")
     for one in plan["sources"]:
         reads = one["task"] or (f"{one['format']} ({one['detected']})" if one["detected"] else one["format"])
         probe = f"{one['probed']} records read" + (f", {one['probe_rejects']} broken" if one["probe_rejects"] else "")
@@ -143,7 +125,7 @@ def show_doctor(console: Console, state: Mapping[str, Any]) -> None:
     """Show the state of the installation."""
     console.print(f"{shown(state['platform'])}, {state['cores']} cores, polars threads: {state['polars_threads']}")
     console.print(f"network: {'off (default)' if state['offline'] else 'allowed'}\n")
-    table = _table("library", "version")
+    table = plain_table("library", "version")
     for name, version in state["versions"].items():
         table.add_row(name, version)
     console.print(table, "")

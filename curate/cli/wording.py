@@ -1,0 +1,125 @@
+"""The command that shows templates: of all families, of one on its example, on a record of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from curate.cli.shared import Json, print_json, stdout
+from curate.errors import UserError, suggest
+from curate.rulebook import Family
+
+FamilyName = Annotated[
+    str | None, typer.Argument(metavar="[FAMILY]", help="One task family, previewed.", show_default=False)
+]
+RecordPlace = Annotated[
+    str | None,
+    typer.Option("--record", metavar="FILE:N", help="Show the N-th record of a file instead.", show_default=False),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="SLOT=COLUMN", help="Where a slot is found; may be repeated.", show_default=False),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="How a label is worded; may be repeated.", show_default=False),
+]
+
+
+def templates(
+    family: FamilyName = None,
+    record: RecordPlace = None,
+    field: Fields = None,
+    label: Labels = None,
+    as_json: Json = False,
+) -> None:
+    """List the task families, or show the templates of one on an example or on a record of yours."""
+    from curate import rulebook
+
+    known = rulebook.families()
+    if family is not None and family not in known:
+        raise UserError(f"family '{family}'", "unknown task family", suggest(family, known))
+    if family is None:
+        if record or field or label:
+            raise UserError("curate templates", "no family is named", "write `curate templates FAMILY --record FILE:N`")
+        _list(known, as_json)
+    elif record is not None:
+        _show_record(known[family], record, (_pairs("--field", field), _pairs("--label", label)), as_json)
+    elif field or label:
+        raise UserError("curate templates", "--field and --label go with --record", "name a record: --record FILE:N")
+    else:
+        _preview(known[family], as_json)
+
+
+def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """Return what KEY=VALUE options say."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            raise UserError(f"{option} {text}", "is not of the form name=value", f"write {option} name=value")
+        if found.setdefault(key, value) != value:
+            raise UserError(f"{option} {text}", f"'{key}' is named twice", "leave one out")
+    return found
+
+
+def _list(known: dict[str, Family], as_json: bool) -> None:
+    from curate.cli.renderings import show_families
+
+    listed = [_family(one) for one in known.values()]
+    if as_json:
+        print_json(listed)
+    else:
+        show_families(stdout(), listed)
+
+
+def _preview(family: Family, as_json: bool) -> None:
+    from curate import render
+    from curate.cli.renderings import show_previews
+
+    previews = _renderings(family, render.preview(family))
+    if as_json:
+        print_json({**_family(family), "previews": previews})
+    else:
+        show_previews(stdout(), _family(family), previews)
+
+
+def _show_record(family: Family, record: str, named: tuple[dict[str, str], dict[str, str]], as_json: bool) -> None:
+    from curate import wording
+    from curate.cli.renderings import show_record
+
+    found = wording.worded(wording.place(record), family=family, fields=named[0], labels=named[1])
+    told = {
+        **_family(family),
+        "record": {"file": found.file, "line": found.line, "slots": found.slots},
+        "labels": found.labels,
+        "renderings": _renderings(family, found.renderings),
+        "unfit": found.unfit,
+    }
+    if as_json:
+        print_json(told)
+    else:
+        show_record(stdout(), told)
+
+
+def _renderings(family: Family, shown: Sequence[Any]) -> list[dict[str, Any]]:
+    by_id = {template.id: template for template in family.templates}
+    return [
+        {"template": one.template, "kind": by_id[one.template].kind, "prompt": one.prompt, "response": one.response}
+        for one in shown
+    ]
+
+
+def _family(family: Family) -> dict[str, Any]:
+    kinds = [template.kind for template in family.templates]
+    return {
+        "family": family.family,
+        "why": family.why,
+        "slots": list(family.slots),
+        "optional": list(family.optional),
+        "target": list(family.target),
+        "templates": [{"id": template.id, "kind": template.kind} for template in family.templates],
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+    }
