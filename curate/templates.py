@@ -147,7 +147,7 @@ def _joined(text: str) -> Program | None:
     """
     fixed: list[str] = []
     holes: list[tuple[int, str, Callable[[Any], Any]]] = []
-    for node in (part for output in _environment().parse(text).body for part in getattr(output, "nodes", [output])):
+    for node in (part for output in parsed(text).body for part in getattr(output, "nodes", [output])):
         inner: nodes.Node | None = node
         shown: Callable[[Any], Any] = _printable
         if isinstance(node, nodes.Filter) and node.name in FILTERS and not (node.args or node.kwargs):
@@ -169,10 +169,19 @@ def _joined(text: str) -> Program | None:
     return filled
 
 
+def parsed(text: str) -> nodes.Template:
+    """Return the parts of a template text, unrun.
+
+    Raises:
+        TemplateSyntaxError: for a syntax error.
+    """
+    return _environment().parse(text)
+
+
 def names_in(text: str) -> set[str]:
     """Return the names that a template text uses and does not set itself."""
     try:
-        return meta.find_undeclared_variables(_environment().parse(text))
+        return meta.find_undeclared_variables(parsed(text))
     except TemplateSyntaxError as error:
         raise UserError(f"template text line {error.lineno}", str(error.message), "mend the template") from error
 

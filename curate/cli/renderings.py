@@ -57,3 +57,19 @@ def _show_plain(console: Console, renderings: Sequence[Mapping[str, str]]) -> No
         # The lines of a text are its own, also in a pipe.
         console.print(f"[dim]prompt[/]\n{shown(one['prompt'])}", soft_wrap=True)
         console.print(f"[dim]response[/]\n{shown(one['response'])}\n", soft_wrap=True)
+
+
+def show_import(console: Console, told: Mapping[str, Any]) -> None:
+    """Tell what was carried over, what was not and why, what the recipe must say, and what is to be tidied."""
+    total = len(told["templates"]) + len(told["refused"])
+    console.print(f"{len(told['templates'])} of {total} templates carried over to {shown(told['out'])}", soft_wrap=True)
+    for one in told["templates"]:
+        console.print(f"  {shown(one['id'])} ({one['kind']})", soft_wrap=True)
+    for one in told["refused"]:
+        console.print(f"[yellow]refused[/] '{shown(one['name'])}': {shown(one['reason'])}", soft_wrap=True)
+    for fault in told["faults"]:
+        console.print(f"[yellow]fault[/] {shown(fault)}", soft_wrap=True)
+    if told["recipe"]:
+        console.print("\nin the source of the recipe:")
+    for line in told["recipe"].values():
+        console.print(shown(line), soft_wrap=True)

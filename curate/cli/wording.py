@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,37 +21,67 @@ RecordPlace = Annotated[
 ]
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="SLOT=COLUMN", help="Where a slot is found; may be repeated.", show_default=False),
+    typer.Option(
+        "--field",
+        metavar="NAME=NAME",
+        help="With --record SLOT=COLUMN, with --import NAME=SLOT; may be repeated.",
+        show_default=False,
+    ),
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="KEY=VALUE", help="How a label is worded; may be repeated.", show_default=False),
+]
+ImportPath = Annotated[
+    Path | None,
+    typer.Option("--import", metavar="FILE.yaml", help="Carry over templates of promptsource.", show_default=False),
+]
+OutPath = Annotated[
+    Path | None, typer.Option("--out", metavar="OWN.toml", help="Where --import writes.", show_default=False)
 ]
 
 
 def templates(
     family: FamilyName = None,
     record: RecordPlace = None,
+    imported: ImportPath = None,
+    out: OutPath = None,
     field: Fields = None,
     label: Labels = None,
     as_json: Json = False,
 ) -> None:
-    """List the task families, or show the templates of one on an example or on a record of yours."""
+    """List the task families, show the templates of one on an example or a record of yours, or import some."""
     from curate import rulebook
 
     known = rulebook.families()
     if family is not None and family not in known:
         raise UserError(f"family '{family}'", "unknown task family", suggest(family, known))
+    given = {"--record": record, "--import": imported, "--out": out, "--field": field, "--label": label}
+    _require_fitting({name for name, value in given.items() if value}, family)
     if family is None:
-        if record or field or label:
-            raise UserError("curate templates", "no family is named", "write `curate templates FAMILY --record FILE:N`")
         _list(known, as_json)
+    elif imported is not None and out is not None:
+        _import(known[family], (imported, out), _pairs("--field", field), as_json)
     elif record is not None:
         _show_record(known[family], record, (_pairs("--field", field), _pairs("--label", label)), as_json)
-    elif field or label:
-        raise UserError("curate templates", "--field and --label go with --record", "name a record: --record FILE:N")
     else:
         _preview(known[family], as_json)
+
+
+def _require_fitting(given: set[str], family: str | None) -> None:
+    """Refuse options that do not go together."""
+    if given and family is None:
+        raise UserError("curate templates", "no family is named", "write `curate templates FAMILY --record FILE:N`")
+    main = given & {"--record", "--import"}
+    allowed = {"--record": {"--field", "--label"}, "--import": {"--field", "--out"}}
+    if len(main) == 2:
+        raise UserError("curate templates", "--record and --import do not go together", "leave one out")
+    wrong = sorted(given - main - allowed[next(iter(main))]) if main else sorted(given)
+    if wrong:
+        where = " or ".join(name for name in allowed if wrong[0] in allowed[name])
+        raise UserError(f"curate templates {wrong[0]}", f"goes with {where}", "see `curate templates --help`")
+    if "--import" in given and "--out" not in given:
+        raise UserError("curate templates --import", "does not say where to write", "add --out OWN.toml")
 
 
 def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
@@ -102,6 +133,25 @@ def _show_record(family: Family, record: str, named: tuple[dict[str, str], dict[
         print_json(told)
     else:
         show_record(stdout(), told)
+
+
+def _import(family: Family, files: tuple[Path, Path], renames: dict[str, str], as_json: bool) -> None:
+    from curate import promptsource
+    from curate.cli.renderings import show_import
+
+    carried, faults = promptsource.adopt(*files, family=family, renames=renames)
+    told = {
+        "family": family.family,
+        "out": str(files[1]),
+        "templates": [{"id": one.id, "kind": one.kind} for one in carried.templates],
+        "refused": [{"name": name, "reason": reason} for name, reason in carried.refused],
+        "recipe": promptsource.told(carried),
+        "faults": faults,
+    }
+    if as_json:
+        print_json(told)
+    else:
+        show_import(stdout(), told)
 
 
 def _renderings(family: Family, shown: Sequence[Any]) -> list[dict[str, Any]]:

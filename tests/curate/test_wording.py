@@ -89,7 +89,7 @@ def test_a_label_beyond_the_probed_records_is_an_option_too(tmp_path: Path, monk
         (("classification", "--record", "mews.csv:1"), 4, "no such file"),
         (("clasification", "--record", "news: may.csv:1"), 2, "did you mean 'classification'?"),
         (("--record", "news: may.csv:1"), 2, "no family is named"),
-        (("classification", "--field", "text=body"), 2, "go with --record"),
+        (("classification", "--field", "text=body"), 2, "--field: goes with --record"),
     ],
     ids=str,
 )
