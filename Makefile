@@ -21,6 +21,7 @@ fix: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python tests/support/readme.py
+	$(BIN)/python tests/support/renderings.py
 	$(BIN)/python tests/support/gallery.py
 
 $(READY): pyproject.toml constraints.txt

@@ -71,7 +71,9 @@ def lines(items: Sequence[str] | str) -> str:
 
 
 def json(value: Any) -> str:
-    """Return a value as JSON, characters beyond ASCII as they are."""
+    """Return a value as JSON, characters beyond ASCII as they are, a blank after each comma of a list."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(json, value))}]"
     return orjson.dumps(value).decode()
 
 

@@ -1,6 +1,9 @@
 """Template texts compile once in a sandbox, values come out literally, and the bundled templates are clean."""
 
+from collections import Counter
+
 import pytest
+import renderings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +71,7 @@ def test_a_syntax_error_names_its_line():
         ("{{ items | commas }}", "a, b, c"),
         ("{{ items | lines }}", "a\nb\nc"),
         ("{{ 'one text' | commas }}", "one text"),
+        ("{{ items | json }}", '["a", "b", "c"]'),
     ],
 )
 def test_filters_list_items(text, shown):
@@ -111,3 +115,8 @@ def test_bundled_families_are_broad(family):
 def test_previews_show_every_template_of_a_family(family):
     shown = {one.template for number in range(len(family.example)) for one in render.preview(family, example=number)}
     assert shown == {template.id for template in family.templates}
+
+
+def test_golden_renderings_are_what_the_templates_say():
+    assert renderings.FILE.read_text(encoding="utf-8") == renderings.text(), "run `make fix` and look at the difference"
+    assert Counter(name.partition(".")[0] for name in renderings.fresh()) == dict.fromkeys(FAMILIES, 2)
