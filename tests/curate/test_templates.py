@@ -1,6 +1,7 @@
 """Template texts compile once in a sandbox, values come out literally, and the bundled templates are clean."""
 
 from collections import Counter
+from functools import cache
 
 import pytest
 import renderings
@@ -17,6 +18,23 @@ FAMILIES = rulebook.families()
 @given(body=st.text(min_size=1))
 def test_values_come_out_exactly_as_they_are(text, body):
     assert templates.program(text)({"body": body}) == body
+
+
+@cache
+def both(family):
+    """Return the fast program, or None, and Jinja's of each text of a family."""
+    texts = [one.strip() for each in FAMILIES[family].templates for one in (each.prompt, each.response) if one]
+    return [(templates._joined(one), templates._jinja(one)) for one in texts]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(text=st.text(), items=st.lists(st.text(), max_size=4))
+def test_the_fast_path_says_what_jinja_says(family, text, items):
+    values = {slot: items if kinds == ("list",) else text for slot, kinds in FAMILIES[family].types.items()}
+    values |= {"options": items, "letter": "A", "number": "1"}
+    fast = [(joined, jinja) for joined, jinja in both(family) if joined]
+    assert len(fast) == len(both(family))
+    assert [joined(values) for joined, _ in fast] == [jinja(values) for _, jinja in fast]
 
 
 @pytest.mark.parametrize("text", ["a {{ body }} z", "{% for x in [body] %}a {{ x }} z{% endfor %}"])
