@@ -13,12 +13,13 @@ import numpy as np
 from curate.kernels import BASE, I32, I64, U64, jit, mixed
 
 # Where the pieces of each gram are (with a 0 before), those pieces, how many such grams a candidate must share, where
-# the words of each piece begin (with the end of the last), their words, and the gram that begins at each.
-Index = tuple[I64, I32, I32, I64, I64, I32]
+# the words of each piece begin (with the end of the last), their words, the gram that begins at each, and what each
+# word is worth.
+Index = tuple[I64, I32, I32, I64, I64, I32, I64]
 # Words of all texts, the gram that begins at each (-1 for none that a piece has), where each text begins.
 Texts = tuple[I64, I32, I64]
-# Text, piece, words of the piece in grams that the text has too, words in order in the best window, and where that
-# begins and ends in the text: (room,) each.
+# Text, piece, words of the piece in grams that the text has too, what the words in order in the best window are worth
+# (-1 where they were not looked at one by one), and where that window begins and ends in the text: (room,) each.
 Hits = tuple[I64, I64, I64, I64, I64, I64]
 
 _U = np.uint64
@@ -103,7 +104,7 @@ def found(texts: Texts, how: tuple[int, bool], index: Index, part: tuple[int, in
     """
     words, grams, offsets = texts
     n, align = how
-    starts, _, _, edges, _, _ = index
+    starts, _, _, edges, _, _, worth = index
     pieces, longest = len(edges) - 1, 1
     for piece in range(pieces):
         longest = max(longest, edges[piece + 1] - edges[piece])
@@ -119,10 +120,10 @@ def found(texts: Texts, how: tuple[int, bool], index: Index, part: tuple[int, in
         for piece in wanted:
             covered, begin, end = _window(grams[first:stop], n, index, piece, scratch)
             size = edges[piece + 1] - edges[piece]
-            aligned = covered
+            aligned = np.int64(-1)
             if align and size <= ALIGNED and (size < SHORT or PROMISING * size <= covered < CERTAIN * size):
                 near = words[max(first, first + begin - EDGE) : min(stop, first + end + EDGE)]
-                aligned = _aligned(near, index[4][edges[piece] : edges[piece + 1]])
+                aligned = _aligned(near, index[4][edges[piece] : edges[piece + 1]], worth)
             out[0][used], out[1][used], out[2][used], out[3][used] = text, piece, covered, aligned
             out[4][used], out[5][used] = begin, end
             used += 1
@@ -132,7 +133,7 @@ def found(texts: Texts, how: tuple[int, bool], index: Index, part: tuple[int, in
 @jit
 def _candidates(grams: I32, index: Index, shared: I32, seen: I64) -> I64:
     """Return the pieces that share enough grams with a text; `shared` is 0 throughout before and after."""
-    starts, postings, need, _, _, _ = index
+    starts, postings, need, _, _, _, _ = index
     met = 0
     for gram in grams:
         if gram >= 0:
@@ -172,7 +173,7 @@ def _window(grams: I32, n: int, index: Index, piece: int, scratch: tuple[I32, I3
 
     A window has the words of the piece, an eighth more, and two: room for insertions into one word in ten.
     """
-    _, _, _, edges, _, own = index
+    _, _, _, edges, _, own, _ = index
     heads, counts, following, covers = scratch
     first, size = edges[piece], edges[piece + 1] - edges[piece]
     for place in range(size - n, -1, -1):
@@ -217,8 +218,8 @@ def _turned(gram: int, step: int, n: int, scratch: tuple[I32, I32, I32, I32]) ->
 
 
 @jit
-def _aligned(text: I64, piece: I64) -> Any:
-    """Return how many words two runs have in common in the same order (longest common subsequence)."""
+def _aligned(text: I64, piece: I64, worth: I64) -> Any:
+    """Return what the words are worth that two runs have in common in the same order (heaviest common subsequence)."""
     row = np.zeros(len(piece) + 1, np.int64)
     for word in text:
         if word < 0:
@@ -227,7 +228,7 @@ def _aligned(text: I64, piece: I64) -> Any:
         for place in range(len(piece)):
             above = row[place + 1]
             if piece[place] == word:
-                row[place + 1] = before + 1
+                row[place + 1] = before + worth[word]
             elif row[place] > above:
                 row[place + 1] = row[place]
             before = above

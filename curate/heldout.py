@@ -35,6 +35,8 @@ class Items:
         pieces: the words of each distinct piece.
         ways: item, way, piece, entire: an item is given away by all pieces of one of its ways; where `entire` is true
             only by a text that is nothing else, since its few words stand in many innocent texts.
+        passages: the words of what is put in beside questions.
+        around: piece, passage: a question, and what is put in beside it, which may hold its words without asking it.
     """
 
     ids: list[str]
@@ -44,6 +46,8 @@ class Items:
     references: frozenset[int]
     pieces: list[list[str]]
     ways: pl.DataFrame
+    passages: list[list[str]]
+    around: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class _Item:
     answer: str
     rungs: list[tuple[str, ...]]
     long: list[str]
+    around: str = ""
     reference: bool = False
 
 
@@ -74,7 +79,9 @@ def items(heldout: pl.DataFrame, *, column: str, whole: int, references: Path | 
     given = Counter(one.rungs[:2][-1] for one in found)
     answered = Counter(words for one in found for words in set(one.long))
     numbers: dict[str, int] = {}
+    passages: dict[str, int] = {}
     ways: list[tuple[int, int, int, bool]] = []
+    around: list[tuple[int, int]] = []
     way = 0
     for number, one in enumerate(found):
         own = asked[one.rungs[0]] == given[one.rungs[:2][-1]]
@@ -85,6 +92,8 @@ def items(heldout: pl.DataFrame, *, column: str, whole: int, references: Path | 
             entire = _size(pieces) < whole
             ways += [(number, way, numbers.setdefault(piece, len(numbers)), entire) for piece in pieces]
             way += 1
+        if one.around and sets[0] == one.rungs[0]:
+            around += [(numbers[piece], passages.setdefault(one.around, len(passages))) for piece in sets[0]]
     frame = pl.DataFrame(ways, schema=_WAY, orient="row")
     split = [piece.split(" ") for piece in numbers]
     return Items(
@@ -95,6 +104,8 @@ def items(heldout: pl.DataFrame, *, column: str, whole: int, references: Path | 
         references=frozenset(number for number, one in enumerate(found) if one.reference),
         pieces=split,
         ways=frame,
+        passages=[passage.split(" ") for passage in passages],
+        around=sorted(set(around)),
     )
 
 
@@ -141,7 +152,8 @@ def _of_row(row: Mapping[str, Any], family: rulebook.Family | None, column: str)
             asked = [name for name in given if name in ("question", "context")]
         answers = [_text(slots[name]) for name in targets]
         rungs = [_rung(_text(slots[name]) for name in names) for names in (asked, given, [*given, *targets])]
-        return _Item(row["id"], whole, answers[0] if answers else answer, rungs, _own(answers, rungs[1]))
+        around = " ".join(_rung(_text(slots[name]) for name in given if name == "context" and name not in asked))
+        return _Item(row["id"], whole, answers[0] if answers else answer, rungs, _own(answers, rungs[1]), around)
     if column == "content" and whole.endswith(answer):
         rungs = [_rung([whole[: len(whole) - len(answer)]]), _rung([whole])]
         return _Item(row["id"], whole, answer, [rung for rung in rungs if rung] or [()], _own([answer], rungs[0]))

@@ -15,8 +15,8 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
     "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "languages", "lm", "mend", "overlap",
-    "personal", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar", "sketches",
-    "suffixes", "swaps", "terms", "threads", "tokenizer", "vulgar", "wordsets",
+    "personal", "pieces", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar",
+    "sketches", "suffixes", "swaps", "terms", "threads", "tokenizer", "vulgar", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

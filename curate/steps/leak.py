@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from curate import heldout as held
 from curate import schema, shingles, text
 from curate.errors import UserError, suggest
 from curate.heldout import Items
+from curate.pieces import UNKNOWN, Texts, hits_of, numbered, numbers
 from curate.schema import Measured
 
-# Texts looked at together, and room for what is found in them to begin with: a few MB each.
-_PART, _ROOM = 4096, 1 << 16
 # Words of the runs by which edited copies are found, and least words of a piece that takes them: pairs of words tell
 # short questions apart, and of a long text too many stand in any other.
 _RUNS = ((1, 1), (2, 2), (3, 24))
@@ -26,7 +23,7 @@ _RUNS = ((1, 1), (2, 2), (3, 24))
 LEAST = 0.25
 # Items given away by one row from which on it is what they share that stands there: five questions on one passage.
 COMMON = 5
-_HIT = ("row", "piece", "covered", "aligned", "begin", "end")
+_AROUND = {"piece": pl.Int64, "passage": pl.Int64}
 _SIGNALS = pl.Schema(
     {
         "overlap": pl.Float64(),
@@ -36,7 +33,6 @@ _SIGNALS = pl.Schema(
         "common": pl.Boolean(),
     }
 )
-_Numbers = npt.NDArray[np.int64]
 
 
 def reads(path: Path) -> list[Path]:
@@ -125,92 +121,75 @@ def _check(column: str, *, n: int, whole: int, edited: float) -> None:
         raise UserError("leak", f"edited = {edited} is not between 0 and 1", "0.3 is the default")
 
 
-@dataclass(frozen=True)
-class _Texts:
-    """The words of some texts as numbers, -1 for a word that no piece has, and where each text begins."""
-
-    words: _Numbers
-    offsets: _Numbers
-
-    @property
-    def sizes(self) -> _Numbers:
-        return np.diff(self.offsets)
-
-
-def _numbered(texts: Sequence[Sequence[str]], vocabulary: dict[str, int]) -> _Texts:
-    """Return the words of texts as numbers."""
-    values: list[int] = []
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    number = vocabulary.get
-    for place, words in enumerate(texts):
-        values.extend([number(word, -1) for word in words])
-        offsets[place + 1] = len(values)
-    return _Texts(np.array(values, dtype=np.int64), offsets)
-
-
 def _best(texts: list[str], items: Items, *, n: int, edited: float) -> pl.DataFrame:
     """Return the best item of each text that gives one away, and how many it gives half of."""
-    vocabulary: dict[str, int] = {}
-    for words in items.pieces:
-        for word in words:
-            vocabulary.setdefault(word, len(vocabulary))
-    pieces = _numbered(items.pieces, vocabulary)
-    given = _numbered([text.words(one) for one in texts], vocabulary)
-    sizes = pieces.sizes
-    size = pl.col("size")
-    long = _hits(given, pieces, np.flatnonzero(sizes >= n), n=n, align=False)
-    found = [long.with_columns(share=pl.col("covered") / size)]
+    vocabulary = numbers([*items.pieces, *items.passages])
+    sought, passages = numbered(items.pieces, vocabulary), numbered(items.passages, vocabulary)
+    given = numbered([text.words(one) for one in texts], vocabulary)
+    search = partial(_shares, sought=sought, n=n, edited=edited)
+    hits = search(given)
+    restated = _restated(hits, passages, items.around, search)
+    if restated.height:
+        places, blanked = _outside(restated, given, passages)
+        own = places.join(search(blanked).rename({"row": "place"}), on=["place", "piece"]).select(hits.columns)
+        hits = pl.concat([hits.join(places, on=["row", "piece"], how="anti"), own])
+    return _ranked(hits, items.ways, sought, given)
+
+
+def _shares(given: Texts, *, sought: Texts, n: int, edited: float) -> pl.DataFrame:
+    """Return which pieces stand in which texts, and the larger of the two overlaps."""
+    sizes = sought.sizes
+    long = hits_of(given, sought, np.flatnonzero(sizes >= n), n=n, align=False)
+    found = [long.with_columns(share=pl.col("covered") / pl.col("size"))]
     for place, (width, least) in enumerate(_RUNS):
         longest = _RUNS[place + 1][1] if place + 1 < len(_RUNS) else np.inf
-        near = _hits(given, pieces, np.flatnonzero((sizes >= least) & (sizes < longest)), n=width, align=True)
-        found.append(near.with_columns(share=1 - (size - pl.col("aligned")) / size / (2 * edited)))
+        near = hits_of(given, sought, np.flatnonzero((sizes >= least) & (sizes < longest)), n=width, align=True)
+        found.append(near.with_columns(share=1 - pl.col("missing") / (2 * edited)))
     hits = pl.concat(found).filter(pl.col("share") >= LEAST)
     hits = hits.sort("row", "piece", "share", descending=[False, False, True])
-    return _ranked(hits.unique(["row", "piece"], keep="first", maintain_order=True), items.ways, pieces, given)
+    return hits.unique(["row", "piece"], keep="first", maintain_order=True)
 
 
-def _hits(given: _Texts, pieces: _Texts, chosen: _Numbers, *, n: int, align: bool) -> pl.DataFrame:
-    """Return which of the chosen pieces share runs of n words with the texts, and how many words."""
-    from curate import covers
-
-    counts = pieces.sizes[chosen]
-    words = pieces.words[shingles.spans(pieces.offsets[chosen], counts)]
-    own = _Texts(words, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    keys = covers.keys(own.words, own.offsets, n)
-    distinct = np.unique(keys[keys > 0])
-    table = covers.tabled(distinct)
-    index = _index(own, covers.numbered(keys, *table), grams=len(distinct))
-    grams = covers.numbered(covers.keys(given.words, given.offsets, n), *table)
-    size, start, room = len(given.sizes) if len(chosen) else 0, 0, _ROOM
-    parts = [np.zeros((len(_HIT), 0), dtype=np.int64)]
-    while start < size:
-        out: Any = np.empty((len(_HIT), room), dtype=np.int64)
-        part = (start, min(size, start + _PART))
-        reached, used = covers.found((given.words, grams, given.offsets), (n, align), index, part, tuple(out))
-        parts.append(out[:, :used].copy())
-        # A single text with more hits than there is room for is looked at again with twice the room.
-        room = room if reached > start else 2 * room
-        start = reached
-    hits = np.concatenate(parts, axis=1)
-    frame = pl.DataFrame(dict(zip(_HIT, hits, strict=True)))
-    return frame.with_columns(piece=pl.Series(chosen[hits[1]]), size=pl.Series(counts[hits[1]]))
+def _restated(
+    hits: pl.DataFrame, passages: Texts, around: Sequence[tuple[int, int]], search: Callable[[Texts], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return row, piece and passage of each hit that the passage of its question would be too, unasked."""
+    met = hits.select("row", "piece").join(pl.DataFrame(around, schema=_AROUND, orient="row"), on="piece")
+    if not met.height:
+        return met
+    chosen = met["passage"].unique().sort()
+    own = search(passages.taken(chosen.to_numpy())).filter(pl.col("share") >= held.HALF)
+    return met.join(own.select("piece", passage=chosen.gather(own["row"])), on=["piece", "passage"], how="semi")
 
 
-def _index(own: _Texts, mine: npt.NDArray[np.int32], *, grams: int) -> tuple[Any, ...]:
-    """Return the pieces by the rarer half of their grams: whoever shares most of a piece shares some of these."""
-    owner = np.repeat(np.arange(len(own.sizes)), own.sizes)
-    known = pl.DataFrame({"piece": owner, "gram": mine}).filter(pl.col("gram") >= 0).unique()
-    ranked = known.with_columns(often=pl.len().over("gram")).sort("piece", "often", "gram")
-    ranked = ranked.with_columns(at=pl.int_range(pl.len()).over("piece"), many=pl.len().over("piece"))
-    rare = ranked.filter(pl.col("at") <= (pl.col("many") + 1) // 2)
-    # After edits to one word in ten six in ten grams are left; a quarter leaves room for the luck of the draw.
-    need = np.maximum(1, np.bincount(rare["piece"].to_numpy(), minlength=len(own.sizes)) // 4).astype(np.int32)
-    posted = rare.sort("gram", "piece")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(posted["gram"].to_numpy(), minlength=grams))]).astype(np.int64)
-    return starts, posted["piece"].to_numpy().astype(np.int32), need, own.offsets, own.words, mine
+def _outside(met: pl.DataFrame, given: Texts, passages: Texts) -> tuple[pl.DataFrame, Texts]:
+    """Blank the passages in the texts that hold them, as the words of a question may stand in there alone.
+
+    Args:
+        met: row, piece and passage of each question in question.
+        given: the texts.
+        passages: what is put in beside questions.
+
+    Returns:
+        Row, piece and place of each blanked text, and these.
+    """
+    rows, chosen = (met[name].unique().sort().to_numpy() for name in ("row", "passage"))
+    stands = hits_of(given.taken(rows), passages, chosen, n=_RUNS[-1][0], align=False)
+    stands = stands.filter(pl.col("covered") >= held.HALF * pl.col("size"))
+    stands = stands.with_columns(row=pl.Series(rows[stands["row"].to_numpy()]), passage="piece").drop("piece")
+    both = met.join(stands, on=["row", "passage"]).sort("row", "piece", "covered", descending=[False, False, True])
+    both = both.unique(["row", "piece"], keep="first", maintain_order=True).with_row_index("place")
+    blanked = given.taken(both["row"].to_numpy())
+    # The window is wider than the passage, and may begin with a question that stands before.
+    begin = blanked.offsets[:-1] + np.maximum(
+        both["begin"].to_numpy(), both["end"].to_numpy() - both["size"].to_numpy()
+    )
+    end = blanked.offsets[:-1] + both["end"].to_numpy()
+    blanked.words[shingles.spans(begin, end - begin)] = UNKNOWN
+    return both.select("row", "piece", pl.col("place").cast(pl.Int64)), blanked
 
 
-def _ranked(hits: pl.DataFrame, ways: pl.DataFrame, pieces: _Texts, given: _Texts) -> pl.DataFrame:
+def _ranked(hits: pl.DataFrame, ways: pl.DataFrame, pieces: Texts, given: Texts) -> pl.DataFrame:
     """Return the best item of each text: the least share of a way's pieces is the way's, the best way's the item's."""
     sizes = pl.DataFrame({"piece": np.arange(len(pieces.sizes)), "size": pieces.sizes})
     lengths = pl.DataFrame({"row": np.arange(len(given.sizes)), "length": given.sizes})
@@ -226,7 +205,7 @@ def _ranked(hits: pl.DataFrame, ways: pl.DataFrame, pieces: _Texts, given: _Text
         pl.col("item", "pieces", "total", "entire").first(),
         pl.col("share", "begin").min(),
         pl.col("end").max(),
-        words=pl.max_horizontal("covered", "aligned").sum(),
+        pl.col("words").sum(),
         found=pl.len(),
     )
     alone = (pl.col("share") == 1) & (pl.col("length") == pl.col("total"))

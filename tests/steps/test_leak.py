@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate import pieces
 from curate.errors import UserError
 from curate.steps import leak
 
@@ -69,16 +70,19 @@ def test_the_single_best_item_counts() -> None:
 @pytest.mark.parametrize(
     ("content", "missing"),
     [
-        ("Which river goes through the old town of Ljubljana", 1),
-        ("Which river runs through old town of Ljubljana", 1),
-        ("Which river runs through the the old town of Ljubljana", 0),
-        ("Which river runs the through old town of Ljubljana", 1),
-        ("Dear all, which river RUNS through an old town of Ljubljana? Thanks", 1),
+        ("Which river goes through the old town of Ljubljana", "runs"),
+        ("Which river runs through old town of Ljubljana", "the"),
+        ("Which river runs through the the old town of Ljubljana", None),
+        ("Which river runs the through old town of Ljubljana", "the"),
+        ("Dear all, which river RUNS through an old town of Ljubljana? Thanks", "the"),
     ],
 )
-def test_a_missing_word_costs_its_share_weighed_by_what_may_be_missing(content: str, missing: int) -> None:
+def test_a_missing_word_costs_its_letters_and_six_weighed_by_what_may_be_missing(
+    content: str, missing: str | None
+) -> None:
     overlap, match = measured(content, QUESTION, edited=0.25)
-    assert overlap == pytest.approx(1 - missing / 9 / 0.5)
+    assert sum(len(word) for word in QUESTION.split()) == 42 + len("?")
+    assert overlap == pytest.approx(1 - (len(missing) + 6 if missing else 0) / (42 + 9 * 6) / 0.5)
     assert match == "held0"
 
 
@@ -142,6 +146,20 @@ def test_another_question_on_the_same_passage_is_no_leak(make_rows: Rows) -> Non
     )
     found = rows.hstack(leak.leak(rows, heldout=held).signals).sort("content")
     assert found["overlap"].to_list() == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("place", ["before", "after", "alone", "nowhere"])
+def test_a_passage_that_holds_the_words_of_its_question_does_not_ask_it(make_rows: Rows, place: str) -> None:
+    passage = (
+        f"{LONG}. The river that runs through the old town of Ljubljana is the Ljubljanica. {' '.join(WORDS[20:])}"
+    )
+    question = "What is the river that runs through the old town of Ljubljana called?"
+    other = "How many words with a number are there?"
+    held = make_rows(asked("qa_closed", context=passage, question=question, answer="Ljubljanica"))
+    parts = {"before": [question, passage], "after": [passage, question], "alone": [question], "nowhere": [passage]}
+    rows = make_rows({"content": "\n".join([*parts[place], other, "40"])})
+    (overlap,) = leak.leak(rows, heldout=held).signals["overlap"]
+    assert overlap == (0.0 if place == "nowhere" else 1.0)
 
 
 def test_both_texts_of_a_pair_must_be_there(make_rows: Rows) -> None:
@@ -213,8 +231,8 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     rows = frame("row", *(" ".join(WORDS[start : start + 15]) for start in range(20)))
     heldout = frame("held", *(" ".join(WORDS[start : start + 12]) for start in range(25)))
     whole = leak.leak(rows, heldout=heldout).signals
-    monkeypatch.setattr(leak, "_PART", 3)
-    monkeypatch.setattr(leak, "_ROOM", 2)
+    monkeypatch.setattr(pieces, "_PART", 3)
+    monkeypatch.setattr(pieces, "_ROOM", 2)
     assert leak.leak(rows, heldout=heldout).signals.equals(whole)
 
 
