@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,20 @@ from typing import Any
 # characters.
 LONGEST = 50_000
 # Keys of a schema that its author's text could misuse: expressions that never end, and places elsewhere.
-_LEFT_OUT = frozenset({"pattern", "patternProperties", "format", "$ref", "$dynamicRef", "$schema", "$id"})
+_LEFT_OUT = frozenset(
+    {"pattern", "patternProperties", "format", "$dynamicRef", "$schema", "$id"}
+    | {"unevaluatedProperties", "unevaluatedItems"}  # nested, they take time that doubles with each level
+)
+# Keys whose values are schemas by names of the author's own, and those whose values are data.
+_BY_NAME = frozenset({"properties", "dependentSchemas", "$defs", "definitions"})
+_DATA = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
+# Where a schema that asks for less would make a right call wrong.
+_TURNING = frozenset({"not", "oneOf", "if", "contains"})
+# Characters of the arguments times characters of schema or arguments, whichever has more: each item may be compared
+# with all others (`uniqueItems`). 8,000 characters of small objects, 700, take two seconds.
+_MOST_WORK = 8_000**2
+# Python reads no number of more digits (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits).
+_VAST = re.compile(r"\d{4301}")
 # Python's names of types, which some data sets write.
 _TYPES = {"dict": "object", "str": "string", "int": "integer", "float": "number", "list": "array", "bool": "boolean"}
 _OPENED, _CLOSED = "<tool_call>", "</tool_call>"
@@ -22,6 +36,8 @@ def calls(
 ) -> Iterator[tuple[str, Any]]:
     """Yield name and arguments of each call that the assistant makes; arguments in JSON are parsed, else left a text.
 
+    Calls whose arguments are a text too long to be read are passed over.
+
     Args:
         messages: the turns.
         meta: what the record had beside them; `turns` holds the calls of OpenAI messages.
@@ -32,15 +48,19 @@ def calls(
     for number, turn in enumerate(messages):
         if turn["role"] != "assistant":
             continue
-        extra = beside.get(str(number)) or {}
-        found = [*_listed(extra.get("tool_calls")), *_listed(extra.get("function_call"))]
-        if not found:
-            found = _written(str(turn["content"]), declared=declared)
-        for call in found:
-            call = call.get("function", call)
-            if isinstance(call, Mapping) and isinstance(call.get("name"), str):
-                arguments = call.get("arguments", call.get("parameters", {}))
-                yield call["name"], _parsed(arguments) if isinstance(arguments, str) else arguments
+        extra = beside.get(str(number))
+        found = []
+        if isinstance(extra, Mapping):
+            found = [*_listed(extra.get("tool_calls")), *_listed(extra.get("function_call"))]
+        for call in found or _written(str(turn["content"]), declared=declared):
+            named = _named(call)
+            if named is None:
+                continue
+            arguments = named.get("arguments", named.get("parameters", {}))
+            if not isinstance(arguments, str):
+                yield named["name"], arguments
+            elif len(arguments) <= LONGEST and not _VAST.search(arguments):
+                yield named["name"], _parsed(arguments)
 
 
 def schemas(meta: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -49,8 +69,8 @@ def schemas(meta: Mapping[str, Any]) -> dict[str, Any] | None:
     tools = _parsed(tools) if isinstance(tools, str) else tools
     found: dict[str, Any] = {}
     for tool in tools if isinstance(tools, list) else ():
-        one = tool.get("function", tool) if isinstance(tool, Mapping) else None
-        if isinstance(one, Mapping) and isinstance(one.get("name"), str):
+        one = _named(tool) if isinstance(tool, Mapping) else None
+        if one is not None:
             found[one["name"]] = one.get("parameters", one.get("input_schema", {}))
     return found or None
 
@@ -79,13 +99,16 @@ def _misfit(arguments: Any, schema: Any) -> str | None:
 
     try:
         plain = _plain(schema)
-        if not isinstance(plain, Mapping) or len(json.dumps(plain)) > LONGEST:
+        if not isinstance(plain, Mapping):
+            return None
+        written, given = len(json.dumps(plain)), len(json.dumps(arguments))
+        if written > LONGEST or given * max(written, given) > _MOST_WORK:
             return None
         Draft202012Validator.check_schema(plain)
         errors = Draft202012Validator(plain).iter_errors(arguments)
         first = next(iter(errors), None)
-    except (SchemaError, RecursionError, ValueError, TypeError):
-        return None
+    except (SchemaError, RecursionError, ValueError, TypeError, ArithmeticError):
+        return None  # one of these is raised by numbers that no float holds
     if first is None:
         return None
     place = ".".join(str(key) for key in first.absolute_path)
@@ -100,23 +123,34 @@ def _plain(schema: Any, depth: int = 0) -> Any:
     """
     if depth > _DEEPEST:
         raise ValueError("nested too deep")
-    if isinstance(schema, Mapping):
-        if "$ref" in schema:
-            raise ValueError("refers to another schema")
-        kept = {key: _plain(value, depth + 1) for key, value in schema.items() if key not in _LEFT_OUT}
-        # Some data sets write Python's names of types.
-        names = {
-            "dict": "object",
-            "str": "string",
-            "int": "integer",
-            "float": "number",
-            "list": "array",
-            "bool": "boolean",
-        }
-        if isinstance(kept.get("type"), str):
-            kept["type"] = names.get(kept["type"], kept["type"])
-        return kept
-    return [_plain(value, depth + 1) for value in schema] if isinstance(schema, list) else schema
+    if isinstance(schema, list):
+        return [_plain(value, depth + 1) for value in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$ref" in schema:
+        raise ValueError("refers to another schema")
+    left_out = _LEFT_OUT | ({"additionalProperties"} if "patternProperties" in schema else set())
+    kept = {key: _part(key, value, depth + 1) for key, value in schema.items() if key not in left_out}
+    if isinstance(kept.get("type"), str):
+        kept["type"] = _TYPES.get(kept["type"], kept["type"])
+    return kept
+
+
+def _part(key: str, value: Any, depth: int) -> Any:
+    """Return what a key of a schema holds without the keys that are left out."""
+    if key in _DATA:
+        return value
+    if key in _BY_NAME and isinstance(value, Mapping):
+        return {name: _plain(one, depth) for name, one in value.items()}
+    if key in _TURNING and any(f'"{one}"' in json.dumps(value) for one in _LEFT_OUT):
+        raise ValueError("turns round what is left out")
+    return _plain(value, depth)
+
+
+def _named(call: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the part of a call or a tool that has its name, None where none has."""
+    one = call.get("function", call)
+    return one if isinstance(one, Mapping) and isinstance(one.get("name"), str) else None
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:
@@ -125,15 +159,15 @@ def _listed(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _written(text: str, *, declared: bool) -> list[Mapping[str, Any]]:
-    """Return the calls that a turn consists of, or marks by tags."""
+    """Return the calls that a turn consists of, or marks by tags; without tools, tags may be what the turn is about."""
     parts = (part.partition(_CLOSED) for part in text.split(_OPENED)[1:])
     tagged = [inside.strip() for inside, closed, _ in parts if closed]
     if tagged:
-        return [one for part in tagged for one in _listed(part) or [{"name": "", "arguments": part}]]
+        return [one for part in tagged for one in _listed(part) or [{"name": "", "arguments": part}] * declared]
     whole = text.strip()
     if not declared or whole[:1] not in ("{", "[") or len(whole) > LONGEST:
         return []
-    return [one for one in _listed(whole) if "name" in one.get("function", one)]
+    return [one for one in _listed(whole) if _named(one) is not None]
 
 
 def _parsed(text: str) -> Any:

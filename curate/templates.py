@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from curate.errors import UserError, several, suggest
@@ -91,9 +92,27 @@ def _printable(value: Any) -> Any:
     return value
 
 
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Programs that reach nothing but their values, and whose operators give nothing of endless size."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Refuse powers, texts and lists times a number, and the widths of `%`; other products are worked out.
+
+        Raises:
+            SecurityError: for what is refused.
+        """
+        if operator == "**":
+            raise SecurityError("`**`: powers are not worked out, as they may have no end")
+        if not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise SecurityError(f"`{operator}` takes two numbers; of texts and lists it may have no end")
+        return super().call_binop(context, operator, left, right)
+
+
 @lru_cache(maxsize=1)
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+def _environment() -> Sandbox:
+    environment = Sandbox(
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=False,

@@ -138,3 +138,13 @@ def test_previews_show_every_template_of_a_family(family):
 def test_golden_renderings_are_what_the_templates_say():
     assert renderings.FILE.read_text(encoding="utf-8") == renderings.text(), "run `make fix` and look at the difference"
     assert Counter(name.partition(".")[0] for name in renderings.fresh()) == dict.fromkeys(FAMILIES, 2)
+
+
+@pytest.mark.parametrize("text", ["{{ text * 200000000 }}", "{{ 9**9**8 }}", "{{ '%999999999d' % 5 }}"])
+def test_operators_without_end_are_refused(text):
+    with pytest.raises(UserError, match="may have no end"):
+        templates.program(text)({"text": "a"})
+
+
+def test_numbers_may_be_multiplied():
+    assert templates.program("{{ 3 * 4 }} {{ 7 % 2 }}")({}) == "12 1"

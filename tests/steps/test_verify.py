@@ -76,6 +76,52 @@ def test_calls_are_held_to_their_schema(make_rows: Rows, meta: dict[str, Any], e
     assert failed(make_rows, "a call", meta=json.dumps(meta)) == expected
 
 
+def held(make_rows: Rows, schema: Any, arguments: Any) -> list[str] | None:
+    meta = {**called("weather", arguments), "tools": [{"name": "weather", "parameters": schema}]}
+    return failed(make_rows, "a call", meta=json.dumps(meta))
+
+
+@pytest.mark.parametrize("function", [None, 5, "weather", []])
+def test_a_call_without_a_function_is_none(make_rows: Rows, function: Any) -> None:
+    text = json.dumps({"function": function})
+    turns = [{"role": "user", "content": "q", "train": False}, {"role": "assistant", "content": text, "train": True}]
+    assert failed(make_rows, text, messages=turns, meta=json.dumps({"tools": [TOOL]})) is None
+    assert failed(make_rows, text, messages=turns, meta=json.dumps({"tools": [TOOL], "turns": {"1": [5]}})) is None
+
+
+def test_numbers_that_no_float_holds_have_no_verdict(make_rows: Rows) -> None:
+    half = {"properties": {"n": {"multipleOf": 0.5}}}
+    assert held(make_rows, half, {"n": 10**400}) == []
+    assert held(make_rows, half, {"n": 0.7}) == ["tool_call"]
+    assert held(make_rows, half, '{"n": ' + "9" * 5000 + "}") is None
+
+
+def test_parameters_may_be_called_as_keywords_are(make_rows: Rows) -> None:
+    schema = {"properties": {"format": {"enum": ["csv"]}, "$id": {"type": "int"}}, "additionalProperties": False}
+    assert held(make_rows, schema, {"format": "csv", "$id": 1}) == []
+    assert held(make_rows, schema, {"format": "xml"}) == ["tool_call"]
+    assert held(make_rows, schema, {"other": 1}) == ["tool_call"]
+
+
+def test_what_is_left_out_of_a_schema_makes_no_call_wrong(make_rows: Rows) -> None:
+    assert held(make_rows, {"properties": {"a": {"not": {"pattern": "b"}}}}, {"a": "c"}) == []
+    assert held(make_rows, {"patternProperties": {"^x": {}}, "additionalProperties": False}, {"x1": 1}) == []
+
+
+def test_long_arguments_are_not_judged(make_rows: Rows) -> None:
+    assert held(make_rows, {}, json.dumps({"a": "b" * 60_000})) is None
+    unique = {"properties": {"a": {"uniqueItems": True}}}
+    assert held(make_rows, unique, {"a": [{"b": 1}, {"b": 1}]}) == ["tool_call"]
+    assert held(make_rows, unique, {"a": [{"b": 1}] * 20_000}) == []
+
+
+def test_tags_that_a_text_is_about_are_no_calls(make_rows: Rows) -> None:
+    text = "Use <tool_call>NAME</tool_call> tags."
+    turns = [{"role": "user", "content": "q", "train": False}, {"role": "assistant", "content": text, "train": True}]
+    assert failed(make_rows, text, messages=turns) is None
+    assert failed(make_rows, text, messages=turns, meta=json.dumps({"tools": [TOOL]})) == ["tool_call"]
+
+
 def test_calls_written_as_text_are_read_where_tools_are_declared(make_rows: Rows) -> None:
     text = '{"name": "weather", "arguments": {"town": "Oslo"}}'
     turns = [{"role": "user", "content": "q", "train": False}, {"role": "assistant", "content": text, "train": True}]
