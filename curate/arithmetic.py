@@ -14,13 +14,32 @@ _TOKEN = re.compile(r"\s*(?:((?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d+)?|\.\d+)(%?)|(
 _LEFT = "0123456789.,$€£%() \t+*/×÷·−–-"
 _RIGHT = re.compile(
     r"\s*[$€£]?\s*(-?)[$€£]?((?:(?:\d{1,3}(?:,\d{3})++|\d++)(?:\.\d++)?+|\.\d++))(%?+)"
-    r"(?![,.]?\d|[ \t]*(?:[-+*/×÷·^=–−]|x\b)|[\w(])"
+    r"(?![,.:]?\d|[ \t]*(?:[-+*/×÷·^=–−]|x\b)|[\w(])"
 )
 _NOTE = re.compile(r"<<([^<>=\n]{1,200})=([^<>=\n]{1,40})>>")
 _SIGNS = str.maketrans({"×": "*", "÷": "/", "·": "*", "−": "-", "–": "-", "$": " ", "€": " ", "£": " "})
 _TIMES = re.compile(r"(?<=[\d)%])\s?x\s?(?=[\d($])")
 # Operators in words, which the expression behind them is only the end of.
-_WORD = re.compile(r"(?i)(?:\b(?:x|times|plus|minus|of|by|over|less|divided|multiplied)|[=^])$")
+_WORD = re.compile(
+    r"(?i)(?:\b(?:x|times|plus|minus|of|by|over|less|divided|multiplied|negative|twice|thrice|doubled?|tripled?|half"
+    r"|squared?|cubed?|sqrt|root|log|ln|exp|abs|sin|cos|tan|mal|fois|veces|doppelt|wurzel|racine|raíz)|[=^])$"
+)
+# What may stand at once before an expression; after any other sign, as in a root, a power or a time, it is a part.
+_BESIDE = frozenset(" \t\"'“”‘’«„>[{|:;,`")
+_CLOCK = re.compile(r"\d:$")
+# Lines that do not count in tens: remainders, other bases.
+_OTHERWISE = re.compile(
+    r"(?i)\bmod(?:ulo|ulus)?\b|≡|\bbase[ -](?:\d|two|eight|sixteen)|\b(?:binary|octal|hex\w*)\b|\b0[xbo][\da-f]"
+)
+# Texts that mix a unit with its hundredths.
+_HUNDREDTHS = re.compile(
+    r"(?i)[%¢]|\b(?:per ?cent|cents?|centimes?|céntimos?|centavos?|pennies|penny|pence|dimes?|nickels?|quarters?"
+    r"|prozent|pour cent|por ciento|cm|centimet(?:er|re)s?)\b"
+)
+# A number whose dots may part thousands; two numbers that may be a range; a percentage of what stands before it.
+_DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+(?![\d,])")
+_RANGE = re.compile(r"\s*\d+\s*[-–−]\s*\d+\s*")
+_SHARE = re.compile(r"\d\s*[-+−–]\s*[\d.]+%")
 # A quotient of quotients: 500 / 2/5 is meant otherwise than it reads.
 _UNCLEAR = re.compile(r"/[^-+*()/]*/")
 # What ends a clause before an expression, and what marks a line.
@@ -48,14 +67,34 @@ class Equation:
 def equations(text: str) -> Iterator[Equation]:
     """Yield what a text works out, in order: calculator notes `<<48/2=24>>`, else equations such as `48 / 2 = 24`.
 
-    Sides that hold anything but numbers and + - * / ( ) % are passed over, so are chains whose right side goes on.
+    Sides that hold anything but numbers and + - * / ( ) % are passed over, so are chains whose right side goes on, and
+    whatever is right when read otherwise: with dots between thousands, as a range, a percentage of the number before.
     """
     notes = [(note[0], note[1], note[2]) for note in _NOTE.finditer(text)] if "<<" in text else []
     claims = notes or (list(_claims(text)) if "=" in text else [])
+    mixed = hundredths(text) if claims else False
     for said, left, right in claims:
         exact, value = worked_out(left), number(right)
-        if exact is not None and value is not None:
-            yield Equation(said, value, agrees(exact, right), exact)
+        if exact is None or value is None:
+            continue
+        agreed = agrees(exact, right, mixed=mixed)
+        if agreed or not _doubtful(left, right, exact):
+            yield Equation(said, value, agreed, exact)
+
+
+def hundredths(text: str) -> bool:
+    """Tell whether a text speaks of percentages, cents or centimetres, so that 0.5 and 50 may be the same."""
+    return _HUNDREDTHS.search(text) is not None
+
+
+def _doubtful(left: str, right: str, exact: Fraction) -> bool:
+    """Tell whether an equation that looks wrong may be meant otherwise."""
+    plain = [_DOTTED.sub(lambda found: found[0].replace(".", ""), side) for side in (left, right)]
+    if plain != [left, right]:
+        other = worked_out(plain[0])
+        if other is not None and agrees(other, plain[1]):
+            return True
+    return (exact < 0 and _RANGE.fullmatch(left) is not None) or _SHARE.search(left) is not None
 
 
 def without_notes(text: str) -> str:
@@ -86,10 +125,14 @@ def number(text: str) -> Fraction | None:
     return -value if match[1] else value
 
 
-def agrees(exact: Fraction, said: str) -> bool:
+def agrees(exact: Fraction, said: str, *, mixed: bool = False) -> bool:
     """Tell whether a number as written is the exact value, or that value rounded or cut to the digits written.
 
-    Cents, dollars and percentages are mixed in worked answers: exactly a hundredth, or a hundred times as much, agrees.
+    Args:
+        exact: the value.
+        said: the number.
+        mixed: whether exactly a hundredth, or a hundred times as much, agrees too, as where cents, dollars and
+            percentages are mixed. Not by default: 2 + 2 is not 400. A number in per cent says so by itself.
     """
     value = number(said)
     if value is None:
@@ -97,10 +140,16 @@ def agrees(exact: Fraction, said: str) -> bool:
     digits = len(said.rstrip("% .").rpartition(".")[2]) if "." in said.rstrip("% .") else 0
     unit, percent = Fraction(1, 10**digits), "%" in said
     value = value * 100 if percent else value
-    if exact in (value, value * 100, value / 100):
+    if exact == value or ((mixed or percent) and exact in (value * 100, value / 100)):
         return True
-    # One unit of the last digit written: rounded or cut, but only where more digits follow.
-    return any((one / unit).denominator != 1 and abs(one - value) < unit for one in (exact, exact * 100)[: 1 + percent])
+    return any(_rounded(one, value, unit) for one in (exact, exact * 100)[: 1 + percent])
+
+
+def _rounded(exact: Fraction, value: Fraction, unit: Fraction) -> bool:
+    """Tell whether a value is the exact one rounded or cut to a unit, where more digits than its own follow."""
+    if (exact / unit).denominator == 1:
+        return False
+    return abs(exact - value) <= unit / 2 or (exact * value >= 0 and 0 < abs(exact) - abs(value) < unit)
 
 
 def _claims(text: str) -> Iterator[tuple[str, str, str]]:
@@ -111,11 +160,13 @@ def _claims(text: str) -> Iterator[tuple[str, str, str]]:
         if right is None or text[at - 1 : at] in ("!", "<", ">", "=", "~"):
             continue
         line = text[max(text.rfind("\n", 0, at) + 1, at - LONGEST) : at]
+        if _OTHERWISE.search(line + text[at : at + LONGEST].partition("\n")[0]):
+            continue
         line = _TIMES.sub(" * ", line)
         before = line.rstrip(_LEFT)
         left = line[len(before) :]
         # A letter at once before makes it a part of a name or a term: f(3), 2x; an operator in words goes on before it.
-        part = left[:1].strip() and (before[-1:].isalnum() or before[-1:] in ("_", "^", "]", "}"))
+        part = left[:1].strip() and before and (before[-1] not in _BESIDE or _CLOCK.search(before))
         if not left.strip() or len(left) >= LONGEST - 1 or part or _WORD.search(before):
             continue
         left = (_START if before else _MARKER).sub("", left)

@@ -120,7 +120,7 @@ def _parses(response: str) -> bool | None:
         if len(value) > LONGEST:
             return None
         try:
-            json.loads(value)
+            json.loads(value, parse_int=str)  # Python reads no number of more than 4,300 digits; JSON has no limit
         except RecursionError:
             return None
         except ValueError:

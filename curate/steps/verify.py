@@ -9,6 +9,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -20,8 +21,8 @@ from curate.schema import Measured
 # one of Python gives up by itself at 200 brackets in each other.
 LONGEST = 20_000
 MATH = "math"
-# Where data says its final answer: GSM8K's `#### 72`, and the words before it in worked answers.
-_FINAL = re.compile(r"(?:####|(?i:\b(?:final )?answer(?: is)?:?))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
+# Where data says its final answer: GSM8K's `#### 72`, and "answer is", "answer:", "answer =" in worked answers.
+_FINAL = re.compile(r"(?:####|(?i:\banswer(?:\s+is:?|\s*[:=])))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
 _SCHEMA: dict[str, pl.DataType] = {"checked": pl.UInt32(), "wrong": pl.UInt32(), "failed": pl.List(pl.String)}
 _TABLE = {"id": pl.String, "kind": pl.String, "said": pl.String, "fault": pl.String}
 # Characters of a claim that the table shows.
@@ -95,7 +96,8 @@ def _worked(row: Mapping[str, Any], response: str) -> Iterator[_Claim]:
     if found and value is not None:
         plain = arithmetic.equations(arithmetic.without_notes(working))
         results = {result for one in (*found, *plain) for result in (one.value, one.exact)}
-        near = any(arithmetic.agrees(result, said) for result in results) or value / 100 in results
+        mixed = arithmetic.hundredths(f"{working} {said}")
+        near = any(arithmetic.agrees(result, said, mixed=mixed) for result in results)
         if near or not _stated(rationale if not finals else working, value, len(finals)):
             yield "answer", said, None if near else f"worked out: {_shown(found[-1].value)}"
 
@@ -147,7 +149,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "python": _python,
     "py": _python,
     "python3": _python,
-    "json": json.loads,
+    # A number of more digits than Python reads is JSON all the same.
+    "json": partial(json.loads, parse_int=str),
     "toml": tomllib.loads,
 }
 _NAMES = {"py": "python", "python3": "python"}
