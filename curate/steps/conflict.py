@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 from curate import rulebook, schema, similar, text, wordsets
+from curate.errors import UserError
 from curate.schema import Measured
 
 # Words in a shingle, as of near copies.
@@ -23,6 +24,7 @@ _TURNS = re.compile(r"\d+(?:[.,]\d+)*|\b(?:not|no|never|none|without|except|leas
 
 
 _PAIR = pl.Schema({"id": pl.String(), "other": pl.String(), "similarity": pl.Float64()})
+_BOTH = ("question", "question_2")
 
 
 def state(rows: pl.DataFrame, *, across: bool = False, near: float = 0.0) -> pl.DataFrame:
@@ -46,6 +48,9 @@ def state(rows: pl.DataFrame, *, across: bool = False, near: float = 0.0) -> pl.
         question, answer: BLAKE2b-128 hex; null where there is no text, question also where it is blank; hashes
         (list[u64]) and turns (str) of the question, null without `near`.
     """
+    if not 0 <= near <= 1:
+        fix = "a share of shingles from 0 (off) to 1; 0.9 allows one changed word in 60"
+        raise UserError("step 'conflict'", f"near = {near} is no similarity", fix)
     families = rulebook.families()
     columns = ("task", "source", "slots", "prompt", "response")
     found = [_keys(row, families.get(row["task"] or ""), across) for row in rows.select(columns).iter_rows(named=True)]
@@ -120,7 +125,8 @@ def decide(state: pl.DataFrame, *, near: float = 0.0) -> Measured:
 
     Tables:
         groups: question, answer, id: each record (its lowest id) of a question with several answers, by hashes.
-        near: id, other, similarity: each two records with nearly the same question and different answers.
+        near: id, other, similarity: each two different answers to nearly the same question, by the lowest ids of the
+            records that give them.
     """
     known = state.with_row_index("place").filter(pl.all_horizontal(pl.col("question", "answer").is_not_null()))
     keys = ["question", "answer"]
@@ -132,17 +138,26 @@ def decide(state: pl.DataFrame, *, near: float = 0.0) -> Measured:
     signals = state.with_row_index("place").select("place").join(counted, on="place", how="left").sort("place")
     several = known.filter(pl.col("answer").n_unique().over("question") > 1)
     groups = several.group_by(*keys, "record").agg(pl.col("id").min()).select(*keys, "id").sort(*keys, "id")
-    pairs = _near(known, near) if near else pl.DataFrame(schema=_PAIR)
-    ends = pl.concat([pairs.select("id"), pairs.select(id="other")]).group_by("id").agg(near=pl.len().cast(pl.UInt32))
-    lowest = known.select("place", lowest=pl.col("id").min().over("record"))
-    counts = lowest.join(ends, left_on="lowest", right_on="id", how="left")
-    counts = counts.select("place", near=pl.col("near").fill_null(0) if near else pl.lit(None, pl.UInt32))
+    both = _near(known, near) if near else None
+    table = pl.DataFrame(schema=_PAIR)
+    counts = known.select("place", near=pl.lit(None, pl.UInt32))
+    if both is not None:
+        low, high = pl.min_horizontal("id", "id_2"), pl.max_horizontal("id", "id_2")
+        table = both.select(id=low, other=high, similarity="similarity").cast(dict(_PAIR)).sort("id", "other")
+        others = [both.select(id=end, near=f"count{of}") for end, of in (("id", "_2"), ("id_2", ""))]
+        ends = pl.concat(others).group_by("id").agg(pl.col("near").sum())
+        lowest = known.select("place", id=pl.col("id").min().over(keys))
+        counts = lowest.join(ends, on="id", how="left").select("place", pl.col("near").fill_null(0))
     signals = signals.join(counts, on="place", how="left").sort("place")
-    return Measured(signals.drop("place"), {"groups": groups, "near": pairs.sort("id", "other")})
+    return Measured(signals.drop("place"), {"groups": groups, "near": table})
 
 
 def _near(known: pl.DataFrame, near: float) -> pl.DataFrame:
-    """Return the records with nearly the same question and different answers, lower ids first."""
+    """Return each two different answers to nearly the same question: lowest id and records of either.
+
+    Returns:
+        id, answer, count and id_2, answer_2, count_2 of the two, and the similarity of their questions.
+    """
     units = known.sort("id").unique("record", keep="first", maintain_order=True)
     places = np.arange(units.height, dtype=np.int64)
     sets = similar.units([wordsets.ragged(units["hashes"])], places=places)
@@ -154,13 +169,14 @@ def _near(known: pl.DataFrame, near: float) -> pl.DataFrame:
     groups = np.arange(len(grouped.walked), dtype=np.int32)
     columns = {"one": np.concatenate([pairs.later, groups]), "two": np.concatenate([pairs.earlier, groups])}
     table = pl.DataFrame({**columns, "similarity": np.concatenate([pairs.similarity, np.ones(len(groups))])})
-    members = units.select("id", "question", "answer", "turns", group=pl.Series(grouped.of).cast(pl.Int32))
-    both = table.join(members, left_on="one", right_on="group").join(
-        members, left_on="two", right_on="group", suffix="_2"
+    # Pairs of questions first, then of their answers: a question asked a thousand times is no million pairs.
+    members = units.select("question", "turns", group=pl.Series(grouped.of).cast(pl.Int32)).unique()
+    both = table.join(members, left_on="one", right_on="group")
+    both = both.join(members, left_on=["two", "turns"], right_on=["group", "turns"], suffix="_2")
+    both = both.filter(pl.col("question") != pl.col("question_2"))
+    both = both.select(one=pl.min_horizontal(*_BOTH), two=pl.max_horizontal(*_BOTH), similarity="similarity").unique()
+    said = units.group_by("question", "answer").agg(pl.col("id").min(), count=pl.len().cast(pl.UInt32))
+    both = both.join(said, left_on="one", right_on="question").join(
+        said, left_on="two", right_on="question", suffix="_2"
     )
-    differ = (pl.col("question") != pl.col("question_2")) & (pl.col("answer") != pl.col("answer_2"))
-    both = both.filter(differ, pl.col("turns") == pl.col("turns_2"))
-    ends = both.select(
-        id=pl.min_horizontal("id", "id_2"), other=pl.max_horizontal("id", "id_2"), similarity="similarity"
-    )
-    return ends.unique().cast(_PAIR)
+    return both.filter(pl.col("answer") != pl.col("answer_2"))

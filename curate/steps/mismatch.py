@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from curate import fences, languages, text
+from curate.errors import UserError
 
 # Beside translations, tasks whose answer is copied or is a label, whatever language the prompt explains them in.
 EXEMPT = frozenset({"translation", "classification", "nli", "paraphrase", "multiple_choice", "extraction"})
@@ -50,6 +51,8 @@ def mismatch(rows: pl.DataFrame, *, score: float = SCORE) -> pl.DataFrame:
         other (bool): the two differ, and no paragraph of the prompt is in the language of the response; null where one
             of them is unknown or another language may be wanted.
     """
+    if not 0 <= score <= 1:
+        raise UserError("step 'mismatch'", f"score = {score} is no certainty", "a number from 0 to 1")
     judged = [_comparable(*row) for row in rows.select("task", "prompt", "response").iter_rows()]
     wanted = pl.Series(judged, dtype=pl.Boolean)
     sides = [

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curate import languages, text
+from curate.errors import UserError
 
 # A label, a name or a number is near no question. Of 622 answers of Alpaca from 30 words on, a swapped one is told from
 # its own with an area under the curve of 0.99, of those from 10 to 30 words with 0.8.
@@ -32,6 +33,8 @@ def relevance(rows: pl.DataFrame, *, vectors: Vectors, words: int = WORDS) -> pl
         similarity (f64): cosine of prompt and response, in [-1, 1]; null where one of them is null or empty, the
             response is shorter than `words`, or either is not English.
     """
+    if words < 0:
+        raise UserError("step 'relevance'", f"words = {words} is no number of words", "0 or more")
     prompts, responses = rows["prompt"], rows["response"]
     unknown = [languages.foreign(rows, values) for values in (prompts, responses)]
     sides = zip(prompts, responses, *unknown, strict=True)

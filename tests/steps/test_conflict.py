@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from curate.errors import UserError
 from curate.schema import Measured
 from curate.steps import conflict
 
@@ -100,3 +101,20 @@ def test_nearly_the_same_question_with_another_answer_is_told_unless_a_number_or
     assert found.group_by("said").agg(pl.col("near").sum()).sort("said").rows() == [("never", 0), ("no", 2), ("yes", 2)]
     assert measured.tables["near"].height == 2
     assert decided(rows).signals["near"].null_count() == 6
+
+
+def test_a_question_asked_many_times_is_paired_once_with_a_near_one(make_rows: Rows) -> None:
+    long = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz") + " is it so"
+    often = [slots("qa_open", question=long, answer=said) for said in ["yes"] * 3000 + ["no"]]
+    rows = make_rows(*often, slots("qa_open", question=f"{long} then", answer="no"))
+    measured = decided(rows, near=0.9)
+    found = rows.hstack(measured.signals).with_columns(said=pl.col("slots").str.json_path_match("$.answer"))
+    assert found.filter(pl.col("said") == "yes")["near"].unique().to_list() == [1]
+    assert found.filter(pl.col("said") == "no")["near"].sort().to_list() == [0, 3000]
+    assert measured.tables["near"].height == 1
+
+
+@pytest.mark.parametrize("near", [-1.0, 5.0])
+def test_a_similarity_out_of_range_is_refused(make_rows: Rows, near: float) -> None:
+    with pytest.raises(UserError, match=f"near = {near} is no similarity"):
+        decided(make_rows(slots("qa_open", question="a", answer="b")), near=near)

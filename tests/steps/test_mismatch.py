@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 import pytest
 
+from curate.errors import UserError
 from curate.steps.mismatch import mismatch
 from curate.steps.mojibake import mojibake
 from curate.steps.refusal import refusal
@@ -70,3 +72,11 @@ def test_relevance_is_the_cosine_and_short_answers_have_none(make_rows: Rows) ->
     assert found["The two men sit on the bench."] == pytest.approx(1)
     assert found["The price of tea rose again."] == pytest.approx(0.6)
     assert found["two men"] is None and found["Zwei Männer sitzen auf der Bank."] is None
+
+
+def test_values_that_mean_nothing_are_refused(make_rows: Rows) -> None:
+    rows = make_rows({"prompt": ENGLISH, "response": FRENCH})
+    with pytest.raises(UserError, match="score = 7 is no certainty"):
+        mismatch(rows, score=7)
+    with pytest.raises(UserError, match="words = -3 is no number of words"):
+        relevance(rows, vectors=lambda texts: np.zeros((len(texts), 1), dtype=np.float32), words=-3)
