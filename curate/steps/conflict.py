@@ -143,7 +143,7 @@ def decide(state: pl.DataFrame, *, near: float = 0.0) -> Measured:
     counts = known.select("place", near=pl.lit(None, pl.UInt32))
     if both is not None:
         low, high = pl.min_horizontal("id", "id_2"), pl.max_horizontal("id", "id_2")
-        table = both.select(id=low, other=high, similarity="similarity").cast(dict(_PAIR)).sort("id", "other")
+        table = both.select(id=low, other=high, similarity="similarity").cast(_PAIR).sort("id", "other")
         others = [both.select(id=end, near=f"count{of}") for end, of in (("id", "_2"), ("id_2", ""))]
         ends = pl.concat(others).group_by("id").agg(pl.col("near").sum())
         lowest = known.select("place", id=pl.col("id").min().over(keys))

@@ -44,6 +44,17 @@ task = "qa_open"
         ("MIT License", "MIT", ("attribution",)),
         ("GNU GPL v2 or later", "GPL-2.0-or-later", ("share-alike", "attribution")),
         ("ODbL", "ODbL-1.0", ("share-alike", "attribution")),
+        ("GNU Affero General Public License v3.0 (AGPL-3.0)", "AGPL-3.0-only", ("share-alike", "attribution")),
+        ("Creative Commons Attribution 4.0 International (CC BY 4.0)", "CC-BY-4.0", ("attribution",)),
+        ("The MIT License (MIT)", "MIT", ("attribution",)),
+        ("BSD 3-Clause", "BSD-3-Clause", ("attribution",)),
+        ("MIT License (code), CC BY-NC 4.0 (data)", None, ("non-commercial", "attribution")),
+        ("CC BY-SA 3.0 and GFDL", None, ("share-alike", "attribution")),
+        ("Apache 2.0, non-commercial only", None, ("non-commercial", "attribution")),
+        ("Apache 2.0 with Commons Clause", None, ("non-commercial", "attribution")),
+        ("MIT. Not for commercial use", None, ("non-commercial", "attribution")),
+        ("CC BY, research only", None, ("research-only", "attribution")),
+        ("MIT, except by the army", None, ("unknown", "attribution")),
         ("research only", None, ("research-only",)),
         ("other", None, ("unknown",)),
         (None, None, ("unknown",)),
@@ -101,3 +112,23 @@ def test_a_refused_licence_breaks_the_run_and_the_report_names_it(tmp_path: Path
         "CC BY-NC 4.0": "refused: non-commercial",
         None: None,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "refuse", "why"),
+    [
+        ("cc-by-nc-3.0", ["CC-BY-NC"], "refused: CC-BY-NC"),
+        ("cc-by-nc-3.0", ["CC-BY-NC-4.0"], None),
+        ("MIT License (code), CC BY-NC 4.0 (data)", ["non-commercial"], "refused: non-commercial"),
+        ("MIT License (code), CC BY-NC 4.0 (data)", ["CC-BY-NC-4.0"], "refused: CC-BY-NC-4.0"),
+    ],
+)
+def test_a_name_without_a_version_means_all_and_every_licence_of_a_text_counts(
+    name: str, refuse: list[str], why: str | None
+) -> None:
+    assert licences.refusal(name, allow=[], refuse=refuse) == why
+
+
+def test_a_licence_with_more_said_beside_it_is_not_allowed_by_its_name() -> None:
+    allowed = [licences.refusal(name, allow=["MIT"], refuse=[]) for name in ("mit", "MIT, except by the army")]
+    assert allowed == [None, "not among those allowed: unknown"]
