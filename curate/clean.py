@@ -56,10 +56,12 @@ CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
 
 def clean(value: Any, *, repairs: Sequence[str], counts: dict[str, int], mask: Sequence[str] = ()) -> Any:
-    """Return the value with all strings in it repaired, then masked; keys stay as they are.
+    """Return the value with all strings in it repaired, then masked, numbers too; keys stay as they are.
+
+    A number that is personal data, as a card's, becomes its placeholder.
 
     Args:
-        value: string, list, dict or anything else, which is returned as it is.
+        value: string, number, list, dict or anything else, which is returned as it is.
         repairs: names in `REPAIRS`.
         counts: per repair, and per kind of personal data as `masked email`, the number of strings it changed; added to.
         mask: kinds of personal data that are replaced by `[EMAIL]`, `[PHONE]` and so on.
@@ -86,6 +88,9 @@ def _clean(
         return {key: _clean(item, chosen, mask, counts) for key, item in value.items()}
     if isinstance(value, list):
         return [_clean(item, chosen, mask, counts) for item in value]
+    if mask and isinstance(value, int | float) and not isinstance(value, bool):
+        text = _clean(str(value), (), mask, counts)  # the number may become text later
+        return value if text == str(value) else text
     return value
 
 

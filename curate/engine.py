@@ -278,5 +278,9 @@ def _shortfall(
     broken = [gate for gate in judged if not gate["passed"]]
     if not broken:
         return None
-    said = "; ".join(f"{gate['name']} {gate['bound']:g}, measured {gate['value']:g}" for gate in broken)
+    said = "; ".join(
+        f"{gate['name']} {gate['bound']:g}, "
+        + (gate["text"] if gate["value"] is None else f"measured {gate['value']:g}")
+        for gate in broken
+    )
     return UserError(recipe.file, f"gate broken: {said}", f"see why: curate report {out}", code=GATE)

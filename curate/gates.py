@@ -85,19 +85,32 @@ def _disparity(
         (parity.by_class(mask & hit, classes, size=size), parity.by_class(mask, classes, size=size))
         for mask in (mine, looked)
     )
-    found = parity.compare(part, whole)
     entry: dict[str, Any] = {"name": f"{DISPARITY} of {gate.rule} by {gate.by} = {gate.group}", "bound": gate.max}
+    if not inside.fill_null(False).any():
+        return {**entry, "value": None, "passed": False, "text": f"no row has {gate.by} = '{gate.group}': misspelt?"}
+    found, basis = parity.compare(part, whole), "expected at equal length"
+    if found.p is None and not (part[1] * (whole[1] - part[1])).any():
+        found = parity.compare(parity.pooled(part), parity.pooled(whole))
+        basis = "expected of all lengths, as no other row is of a length of the group's"
     if found.p is None:
-        text = (
-            f"not judged: {found.rows} rows of the group, {found.expected:.1f} failures expected; "
-            f"at least {parity.ROWS} rows, and {parity.EXPECTED:g} expected to fail and to pass, are needed"
-        )
-        return {**entry, "value": None, "passed": True, "text": text}
+        return {**entry, "value": None, "passed": True, "text": f"not judged: {_unjudged(found, int(whole[1].sum()))}"}
     text = (
-        f"{found.failed} of {found.rows} rows fail, {found.expected:.1f} expected at equal length; 95 % interval "
+        f"{found.failed} of {found.rows} rows fail, {found.expected:.1f} {basis}; 95 % interval "
         f"{found.low:.2f} to {found.high:.2f}, p {found.p:.2g}; broken when above the bound and beyond chance"
     )
     return {**entry, "value": found.ratio, "passed": not found.exceeds(gate.max), "text": text}
+
+
+def _unjudged(found: parity.Parity, rows: int) -> str:
+    """Say why a group cannot be judged."""
+    if found.rows == rows:
+        return f"all {rows} rows that the rule looks at are of the group"
+    enough = found.rows >= parity.ROWS and parity.EXPECTED <= found.expected <= found.rows - parity.EXPECTED
+    return (
+        f"{found.rows} rows of the group, {found.expected:.1f} failures expected; "
+        f"at least {parity.ROWS} rows, and {parity.EXPECTED:g} expected to fail and to pass, are needed"
+        + (", and lengths in which some rows fail and some pass" if enough else "")
+    )
 
 
 def _rules(recipe: Recipe) -> Iterator[tuple[Stage, Keep]]:

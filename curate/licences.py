@@ -54,8 +54,8 @@ _WORDS = tuple((re.compile(rf"\b(?:{start})(?![a-z])"), family) for start, famil
 _FILLING = re.compile(
     r"\b(?:v?\d[\d.]*(?: igo\b| [a-z]{2}$)?|v|version|licen[sc]ed?|licen[sc]es|the|a|an|of|and|or|with|for|under|by|in"
     r"|is|are|odc|public|general|gnu|foundation|international|universal|unported|generic|dedication|code|data"
-    r"|datasets?|texts?|contents?|software|weights|models?|documentation|later|only|clause|new|revised|simplified|modified|use|uses"
-    r"|purposes?)(?![\w.])"
+    r"|datasets?|texts?|contents?|software|weights|models?|documentation|later|only|clause|new|revised|simplified"
+    r"|modified|uses?|purposes?)(?![\w.])"
 )
 
 

@@ -80,13 +80,15 @@ def _gates(facts: Facts) -> Iterator[dict[str, Any]]:
     heaviest = max(facts["rules"]["list"], key=lambda rule: (rule["first"], rule["id"]), default=None)
     command = victim(facts, heaviest["id"]) if heaviest else look(facts, "manifest.json")
     for gate in facts["gates"]:
-        if gate["value"] is None:
-            text = f"Gate {gate['name']} was not judged: too few rows."
+        if gate["value"] is None and gate["passed"]:
+            text = f"Gate {gate['name']} was {gate['text']}."
             yield alert("note", text, command, of=(1, len(facts["gates"])), section="gates", unit="gate")
         if not gate["passed"]:
             value, bound = shown.number(gate["value"]), shown.number(gate["bound"])
             limit = "at most" if gate["name"].startswith("max_") else "at least"
             text = f"Gate {gate['name']} is broken: {value}, where the recipe asks for {limit} {bound}."
+            if gate["value"] is None:
+                text = f"Gate {gate['name']} is broken: {gate['text']}"
             yield alert("critical", text, command, of=(1, len(facts["gates"])), section="gates", unit="gate")
 
 

@@ -72,7 +72,12 @@ def _verdict(gates: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, st
     if not facts["kept"]:
         return {"verdict": "fail", "meaning": "No row is left: there is nothing to train on."}
     if broken:
-        said = "; ".join(f"{g['name']} is {shown.number(g['value'])}, bound {shown.number(g['bound'])}" for g in broken)
+        said = "; ".join(
+            f"{g['name']}: {g['text']}"
+            if g["value"] is None
+            else f"{g['name']} is {shown.number(g['value'])}, bound {shown.number(g['bound'])}"
+            for g in broken
+        )
         return {"verdict": "fail", "meaning": f"Do not train on this mix before this is settled: {said}."}
     if not facts["dropping_rules"]:
         text = "Nothing was dropped: the recipe has no rule that drops. The alerts below say what to look at first."

@@ -99,3 +99,10 @@ def test_masks_come_after_repairs_and_are_counted_by_kind():
     found = clean.clean(data, repairs=clean.DEFAULT, mask=["email", "ip"], counts=counts)
     assert found == {"a": ["mail [EMAIL]\n", "none"], "b": "[EMAIL] and [IP]"}
     assert counts == {"line_endings": 1, "masked email": 2, "masked ip": 1}
+
+
+def test_numbers_that_are_personal_data_are_masked_and_others_stay_numbers():
+    counts: dict[str, int] = {}
+    found = clean.clean({"card": 4111111111111111, "year": 1999, "yes": True}, repairs=(), mask=["card"], counts=counts)
+    assert found == {"card": "[CARD]", "year": 1999, "yes": True}
+    assert found["yes"] is True and counts == {"masked card": 1}

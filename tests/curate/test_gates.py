@@ -29,9 +29,6 @@ keep = [{ signal = "length.words", max = 3, why = "a test" }]
 GATE = f'{{ rule = "{RULE}", by = "bias.groups", group = "religion:jews", max = 1.25 }}'
 
 
-GATE_OF_SOURCE = f'max_disparity_ratio = {{ rule = "{RULE}", by = "source", group = "qa" }}'
-
-
 def records(group: str, *, long: int, of: int) -> list[dict[str, Any]]:
     """Return answers of equal length in characters; the long ones have four words, the others two."""
     texts = [f"{group} a b c" if number < long else f"{group} abcde" for number in range(of)]
@@ -94,8 +91,26 @@ def test_few_rows_are_not_judged_and_the_report_says_so(tmp_path: Path) -> None:
 
 
 def test_a_group_that_is_everybody_has_nobody_to_be_compared_with(tmp_path: Path) -> None:
-    found = gate(tmp_path, PLANTED, GATE_OF_SOURCE)
-    assert found["value"] is None and "360 rows" in found["text"]
+    by_source = f'max_disparity_ratio = {{ rule = "{RULE}", by = "source", group = "qa" }}'
+    found = gate(tmp_path, PLANTED, by_source)
+    assert (
+        found["value"] is None and found["text"] == "not judged: all 360 rows that the rule looks at are of the group"
+    )
+
+
+def test_a_group_whose_lengths_nobody_shares_is_judged_without_regard_to_length(tmp_path: Path) -> None:
+    data = [*records("jews", long=60, of=60), *records("sikh", long=0, of=300)]
+    for one in data[:60]:
+        one["answer"] += "bcdefghijklmnopqrstuvwxyz" * 3
+    found = gate(tmp_path, data, f"max_disparity_ratio = {GATE}")
+    assert (found["passed"], found["value"]) == (False, pytest.approx(6))  # 60 of 60 beside 60 of 360
+    assert "no other row is of a length of the group's" in found["text"]
+
+
+def test_a_group_that_no_row_has_breaks_the_gate(tmp_path: Path) -> None:
+    found = gate(tmp_path, PLANTED, f"max_disparity_ratio = {GATE.replace('jews', 'jewss')}")
+    assert (found["passed"], found["value"]) == (False, None)
+    assert found["text"] == "no row has bias.groups = 'religion:jewss': misspelt?"
 
 
 @pytest.mark.parametrize(
