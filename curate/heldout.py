@@ -19,6 +19,8 @@ LONG = 8
 # From half on something is said to stand in a text, as with the bound of Tulu 3.
 HALF = 0.5
 _SUFFIXES = (".jsonl", ".txt")
+# Forms of data that are not read here: left out without a word, items in them would be taken for unseen.
+_OTHERS = (".json", ".csv", ".tsv", ".parquet", ".arrow", ".ndjson", ".gz", ".zst", ".xlsx")
 _WAY = {"item": pl.Int64, "way": pl.Int64, "piece": pl.Int64, "entire": pl.Boolean}
 
 
@@ -193,28 +195,40 @@ def reference_files(path: Path) -> list[Path]:
     """Return the files that a path to references means, sorted.
 
     Raises:
-        UserError: when there are none.
+        UserError: when there are none, or some in a form that is not read.
     """
-    found = sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES) if path.is_dir() else [path]
-    if not found or not all(one.is_file() for one in found):
-        raise UserError(str(path), "no reference file there", "name a .jsonl or .txt file, or a folder of them")
+    inside = sorted(one for one in (path.rglob("*") if path.is_dir() else [path]) if one.is_file())
+    fix = "name a .jsonl or .txt file, or a folder of them"
+    if other := next((one for one in inside if one.suffix.lower() in _OTHERS), None):
+        raise UserError(str(other), f"references are not read from {other.suffix} files", fix)
+    found = [one for one in inside if one.suffix.lower() in _SUFFIXES] if path.is_dir() else inside
+    if not found:
+        raise UserError(str(path), "no reference file there", fix)
     return found
 
 
 def _references(path: Path | None) -> list[tuple[str, list[str]]]:
-    """Return name (file and line) and texts of each line of reference files; of a JSON object its text values."""
+    """Return name (file and line) and texts of each line of reference files; of a JSON object its text values.
+
+    Raises:
+        UserError: when a file cannot be read, or all of them hold no words.
+    """
     found: list[tuple[str, list[str]]] = []
     for file in reference_files(path) if path else []:
         try:
-            lines = file.read_text(encoding="utf-8").split("\n")
+            name = file.relative_to(path).as_posix() if path and path.is_dir() else file.name
+            lines = file.read_text(encoding="utf-8-sig").split("\n")
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    value = orjson.loads(line) if file.suffix == ".jsonl" else line
-                    found.append((f"{file.name}:{number}", list(_strings(value))))
+                    value = orjson.loads(line) if file.suffix.lower() == ".jsonl" else line
+                    found.append((f"{name}:{number}", list(_strings(value))))
         except (OSError, ValueError) as error:
             fix = "one JSON value per line in .jsonl, one item per line in any other file, UTF-8"
             raise UserError(str(file), f"cannot be read: {error}", fix, code=INPUT) from error
-    return [(name, fields) for name, fields in found if any(text.words(one) for one in fields)]
+    known = [(name, fields) for name, fields in found if any(text.words(one) for one in fields)]
+    if path and not known:
+        raise UserError(str(path), "no text with words in it", "one item per line; JSON values with texts", code=INPUT)
+    return known
 
 
 def _strings(value: Any) -> Iterable[str]:

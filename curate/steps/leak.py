@@ -76,7 +76,7 @@ def leak(
         whole: an item with fewer words must be all of the row, word for word. 4, because shorter phrases ("yes", "new
             york") stand in many innocent rows.
         references: more items: a .jsonl or .txt file or a folder of them, an item per line, matched by all texts of the
-            line or any of 8 words; they are called file:line.
+            line or any of 8 words; they are called file:line, files of folders with their path in it.
 
     Signals:
         overlap (f64): of the best item, in [0, 1]; 0 without held-out items and below 0.25; null for a null text.

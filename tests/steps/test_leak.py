@@ -214,6 +214,24 @@ def test_reference_files_are_items_too(tmp_path: Path) -> None:
         leak.reads(tmp_path / "none")
 
 
+def test_reference_files_of_any_case_and_folder_are_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "dir.txt").mkdir()
+    (tmp_path / "a.JSONL").write_text("\ufeff" + json.dumps({"question": QUESTION}) + "\n", encoding="utf-8")
+    (tmp_path / "sub" / "a.txt").write_text(LONG, encoding="utf-8")
+    found = leak.leak(frame("row", QUESTION, LONG), heldout=frame("held"), references=tmp_path)
+    assert found.signals["match"].to_list() == ["a.JSONL:1", "sub/a.txt:1"]
+
+
+def test_references_that_give_no_item_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "blank.txt").write_text(" \n\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no text with words"):
+        leak.leak(frame("row", LONG), heldout=frame("held"), references=tmp_path)
+    (tmp_path / "test.csv").write_text(f"question\n{LONG}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"test\.csv: references are not read from \.csv files"):
+        leak.reads(tmp_path)
+
+
 TEXTS = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)
 
 
