@@ -170,6 +170,11 @@ def _entries(block: str) -> dict[str, tuple[str | None, str]]:
     return entries
 
 
+def mixes(name: str) -> bool:
+    """Tell whether a step says how often rows stand in the mix."""
+    return name in names() and "copies" in describe(name).signals
+
+
 def resolved(info: StepInfo, arguments: Mapping[str, Any], *, resolve: Callable[[str], Path]) -> dict[str, Any]:
     """Return the arguments of a recipe with those that are files as paths."""
     paths = {name for name, parameter in info.parameters.items() if "Path" in str(parameter.annotation)}

@@ -50,6 +50,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             seen[use.name] = stage.name
             yield from _use(use, place, signals, recipe)
         yield from _keepers(stage, place)
+        yield from _mixing(stage, place, recipe)
         ids = Counter(rule.rule_id(stage.name) for rule in stage.keep)
         yield from (f"{place}: the rule '{name}' is there more than once" for name, count in ids.items() if count > 1)
         for rule in stage.keep:
@@ -194,6 +195,24 @@ def _keepers(stage: Stage, place: str) -> Iterator[str]:
                 yield f"{place}: the rule on '{rule.signal}' could drop keepers of '{naming[0]}'; give it another stage"
 
 
+def _mixing(stage: Stage, place: str, recipe: Recipe) -> Iterator[str]:
+    """A step that says how often rows stand in the mix is the only one, and rows without a copy leave by a rule."""
+    mixing = [use for stage in recipe.stages for use in stage.steps if catalog.mixes(use.step)]
+    for use in (use for use in stage.steps if catalog.mixes(use.step)):
+        if use is not mixing[0]:
+            yield f"{place}: step '{mixing[0].name}' mixes already: a row has one number of copies"
+        rule = f"{use.name}.copies"
+        if not any((one.signal, one.form, one.where, one.flag) == (rule, "min 1", {}, False) for one in stage.keep):
+            yield f'{place}: rows without a copy stay: add the rule {{ signal = "{rule}", min = 1, why = "…" }}'
+        weights = use.arguments.get("weights")
+        if isinstance(weights, dict) and use.arguments.get("by", "source") == "source":
+            names = [source.name for source in recipe.sources if source.split == "train"]
+            yield from (
+                f"{place}: weights: no source '{one}'; {suggest(one, names)}" for one in weights if one not in names
+            )
+            yield from (f"{place}: weights: none for source '{one}'" for one in names if one not in weights)
+
+
 def _rule(rule: Keep, place: str, signals: dict[str, str]) -> Iterator[str]:
     """Check that a rule names a signal measured so far, and that its form fits the signal's type."""
     kind = signals.get(rule.signal) or signals.get(f"{rule.signal.split('.')[0]}.*")
@@ -219,6 +238,9 @@ def _fits(value: Any, annotation: Any) -> bool:
         return any(_fits(value, member) for member in typing.get_args(annotation))
     if origin is typing.Literal:
         return value in typing.get_args(annotation)
+    if origin is dict:
+        key, member = typing.get_args(annotation)
+        return isinstance(value, dict) and all(_fits(k, key) and _fits(v, member) for k, v in value.items())
     if origin is not None:
         members = [member for member in typing.get_args(annotation) if member is not Ellipsis]
         return isinstance(value, list) and all(any(_fits(item, m) for m in members) for item in value)

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, evidence, gates, memory, proof, rundir
+from curate import cache, catalog, check, evidence, gates, memory, proof, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -211,7 +211,7 @@ def _assert_keepers(state: _State, stage: Stage) -> None:
 
 def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
     """Write the tables of the run slice by slice and assert that they add up."""
-    rows, signals = state.runner.rows, state.signals
+    rows, signals, copies = state.runner.rows, state.signals, _copies(state.recipe)
     schema = {**ROW, **signals.schema, **state.verdicts.frame(0, 0).schema}
     with (
         rundir.Writer(staged / "rows.parquet", schema) as out,
@@ -220,8 +220,7 @@ def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
         for number, (start, stop) in enumerate(rows.spans()):
             part = rows.slice(number).hstack(signals[start:stop]).hstack(state.verdicts.frame(start, stop))
             out.write(part)
-            kept = part.filter("kept").select(*ROW, copies=pl.lit(1, dtype=pl.Int64))
-            mix.write(kept)
+            mix.write(part.filter("kept").select(*ROW, copies=copies))
     for name in ("heldout.parquet", "origins.parquet", "rejects.jsonl"):
         rundir.copy(ingested.path / name, staged / name)
     for name, table in state.tables.items():
@@ -238,6 +237,12 @@ def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
         "kept": mix.rows,
         "dropped": out.rows - mix.rows,
     }
+
+
+def _copies(recipe: Recipe) -> pl.Expr:
+    """Return how often a kept row stands in the mix: what the step that mixes says, else once."""
+    uses = [use for stage in recipe.stages for use in stage.steps if catalog.mixes(use.step)]
+    return pl.col(f"{uses[0].name}.copies").cast(pl.Int64) if uses else pl.lit(1, dtype=pl.Int64)
 
 
 def _manifest(
