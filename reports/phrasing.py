@@ -33,7 +33,7 @@ def phrasing(view: View) -> dict[str, Any]:
     if not view.base.height or view.base["template"].null_count() == view.base.height:
         return {"skipped": "the rows name no template"}
     frame = view.base.select("id", "record", "task", "template", "label", "kept").hstack(_leaks(view))
-    frame = frame.with_columns(kind=_kind(view))
+    frame = frame.with_columns(kind=kind(view))
     templates = _templates(frame)
     for one in templates["list"][:RENDERED]:
         chosen = (frame["template"] == one["template"]).fill_null(False)
@@ -57,7 +57,7 @@ def _leaks(view: View) -> pl.DataFrame:
     return view.run.scan().select(leak=pl.when(long).then(held)).collect()
 
 
-def _kind(view: View) -> pl.Expr:
+def kind(view: View) -> pl.Expr:
     """Return the kind of each row's template: of its file by the manifest, few-shot by the id."""
     kinds: dict[str, str] = {}
     for source in view.manifest["sources"]:

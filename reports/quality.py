@@ -28,6 +28,7 @@ from reports.funnel import funnel, labels
 from reports.headline import headline
 from reports.intake import rejects, sources
 from reports.label_noise import label_noise
+from reports.ledger import ledger
 from reports.lengths import lengths
 from reports.licences import licences
 from reports.masks import masks
@@ -57,6 +58,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "labels": labels,
     "label_noise": label_noise,
     "composition": composition,
+    "ledger": ledger,
     "licences": licences,
     "lengths": lengths,
     "safety": safety,
