@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, cut, embed, formats, gates, read, rulebook, templates, trial, verdict
+from curate import catalog, clusters, cut, embed, formats, gates, read, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -56,6 +56,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
         for rule in stage.keep:
             yield from _rule(rule, place, signals)
     yield from gates.problems(recipe, signals)
+    yield from clusters.problems(recipe.heldout, recipe.sources)
     try:
         encoder(recipe)
     except UserError as error:

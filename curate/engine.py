@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, check, evidence, gates, memory, proof, rundir
+from curate import cache, catalog, check, clusters, evidence, gates, memory, proof, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -72,6 +72,10 @@ def execute(
         store = cache.Store(out.parent / CACHE, fresh)
         ingested = ingest(recipe, store=store, progress=progress)
         state = _decide(recipe, ingested, store, (pool(workers, stack), workers), progress)
+        leaks = clusters.shared(
+            state.runner.rows, state.verdicts.alive, sources=recipe.sources, files=ingested.facts["inputs"]
+        )
+        state.tables |= {clusters.TABLE: leaks} if leaks.height else {}
         totals = _write(staged, state, ingested)
         found = gates.judged(
             recipe,
@@ -81,6 +85,7 @@ def execute(
             signals=state.signals,
             rows=state.runner.rows.path,
         )
+        found += clusters.judged(recipe.heldout, leaks)
         manifest = _manifest(state, ingested, totals, found)
         manifest |= {"started": started.isoformat(timespec="seconds"), "workers": workers}
         manifest |= {"seconds": time.perf_counter() - clock, "peak_memory_mib": memory.peak_mib()}

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from curate import mistakes
 from curate.bounds import Disparity, Gates, Licenses
 from curate.card import Card
+from curate.clusters import Heldout, held_out
 from curate.errors import UserError, several, suggest
 from curate.overrides import apply
 from curate.source import Cleaning, Cut, Flag, Number, Scalar, Source, Table, Whole
@@ -129,6 +130,7 @@ class Recipe(Table):
     stages: tuple[Stage, ...] = ()
     gates: Gates = Gates()
     licenses: Licenses = Licenses()
+    heldout: Heldout = Heldout()
     card: Card | None = None
     base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
     file: str = Field(default="recipe", exclude=True)
@@ -142,6 +144,8 @@ class Recipe(Table):
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         if not any(plain["licenses"].values()):
             del plain["licenses"]
+        if not self.heldout.clusters:
+            del plain["heldout"]
         return plain
 
 
@@ -168,6 +172,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "keep": Keep,
     "gates": Gates,
     "licenses": Licenses,
+    "heldout": Heldout,
     "max_disparity_ratio": Disparity,
     "embedding": Embedding,
     "card": Card,
@@ -225,4 +230,4 @@ def parse(data: Mapping[str, Any], *, file: str, base: Path) -> Recipe:
     for kind, names in (("source", [s.name for s in recipe.sources]), ("stage", [s.name for s in recipe.stages])):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UserError(file, f"two {kind}s are called '{twice[0]}'", "give each its own name")
-    return recipe
+    return recipe.model_copy(update={"sources": held_out(recipe.sources, recipe.heldout.clusters)})

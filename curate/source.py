@@ -68,6 +68,7 @@ class Source(Table):
     name: str = Field(pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$")
     path: str = Field(min_length=1)
     task: str | None = None
+    cluster: str | None = Field(default=None, pattern=r"^\w+$")  # of tasks, see `curate/clusters.py`
     format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt_completion"] | None = None
     fields: dict[str, str] = {}
     constants: dict[str, str] = {}  # slots that are the same for every record, such as the languages of a translation
