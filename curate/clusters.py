@@ -83,6 +83,19 @@ def held_out(sources: Sequence[Source], names: Iterable[str]) -> tuple[Source, .
     )
 
 
+def told(heldout: Heldout, sources: Sequence[Source]) -> dict[str, Any]:
+    """Return the manifest's entry: the cluster of each source, those held out, and their kin that is trained on."""
+    trained = {cluster(source) for source in sources if source.split == "train"}
+    tested = {cluster(source) for source in sources if source.split == "heldout"} - trained
+    kin = [
+        {"heldout": held, "trained": other, "why": one.why}
+        for one in clusters().kin
+        for held, other in (one.clusters, one.clusters[::-1])
+        if held in tested and other in trained
+    ]
+    return {"sources": {one.name: cluster(one) for one in sources}, "heldout": list(heldout.clusters), "kin": kin}
+
+
 def problems(heldout: Heldout, sources: Sequence[Source]) -> Iterable[str]:
     """Yield the names of held-out clusters that no source is of."""
     known = sorted({name for source in sources if (name := cluster(source))})

@@ -267,6 +267,7 @@ def _manifest(
         "ingest_cached": ingested.cached,
         "inputs": ingested.facts["inputs"],
         "sources": ingested.facts["sources"],
+        "clusters": clusters.told(state.recipe.heldout, state.recipe.sources),
         "rule_files": proof.stated(state.recipe),
         "stages": state.stages,
         "use": tally(stages, state.verdicts.alive, state.groups.hstack(state.signals)),

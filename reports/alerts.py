@@ -9,6 +9,7 @@ from reports import (
     cluster_alerts,
     diversity,
     fairness_alerts,
+    holdout,
     label_noise,
     ledger,
     masks_alerts,
@@ -26,7 +27,7 @@ MANY_REJECTS = 0.01  # the default limit of a recipe
 # personal data and abuse word for word (Carlini et al. 2021), and a leaked test row makes every score a lie: they count
 # even as one row of ten thousand. A source that is gone or a token trained by mistake costs more than a row, and a
 # label too. Orders of magnitude, a judgement.
-HARM = {"safety": 100.0, "contamination": 100.0, "funnel": 10.0, "masks": 10.0, "labels": 3.0}
+HARM = {"safety": 100.0, "contamination": 100.0, "holdout": 100.0, "funnel": 10.0, "masks": 10.0, "labels": 3.0}
 # Units that are no part of the data: however many, they say something about the recipe.
 APART = ("gate", "rule", "run")
 # Where the other checks are.
@@ -35,6 +36,7 @@ MODULES = (
     review_alerts,
     mix_alerts,
     ledger,
+    holdout,
     cluster_alerts,
     diversity,
     fairness_alerts,

@@ -20,6 +20,7 @@ LISTED = 20
 COLUMNS = {
     "source": "Source",
     "task": "Task family",
+    "cluster": "Cluster of tasks",
     "template": "Template",
     "kind": "Kind of template",
     "lang": "Language, declared",
@@ -45,7 +46,7 @@ def ledger(view: View) -> dict[str, Any]:
         return {"skipped": "the run has no rows"}
     rules = [rule for rule in view.rules if not rule.get("flag")]
     mixes = [_mix(view, *found) for found in _mixing(view)]
-    base = view.base.with_columns(kind=kind(view), cause=_causes(view, rules))
+    base = view.base.with_columns(kind=kind(view), cluster=_cluster(view), cause=_causes(view, rules))
     stages = [stage["name"] for stage in view.manifest["stages"]]
     columns = [
         {"column": column, "title": title, **_column(base, column, rules, len(stages), _targets(mixes, column))}
@@ -53,6 +54,12 @@ def ledger(view: View) -> dict[str, Any]:
         if base[column].null_count() < base.height
     ]
     return {"method": _METHOD, "stages": stages, "columns": columns, "mixes": mixes}
+
+
+def _cluster(view: View) -> pl.Expr:
+    """Return the cluster of each row's source, as the manifest has it."""
+    known = {name: one for name, one in view.manifest.get("clusters", {}).get("sources", {}).items() if one is not None}
+    return pl.col("source").replace_strict(known, default=None, return_dtype=pl.String)
 
 
 def _causes(view: View, rules: list[dict[str, Any]]) -> pl.Series:

@@ -26,6 +26,7 @@ from reports.examples import ids_in, mark_differences, texts
 from reports.fairness import fairness
 from reports.funnel import funnel, labels
 from reports.headline import headline
+from reports.holdout import holdout
 from reports.intake import rejects, sources
 from reports.label_noise import label_noise
 from reports.ledger import ledger
@@ -74,6 +75,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "associations": associations,
     "swaps": swaps,
     "contamination": contamination,
+    "holdout": holdout,
     "masks": masks,
     "reviews": reviews,
     "sample": sample,

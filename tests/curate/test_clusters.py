@@ -136,3 +136,24 @@ keep = [{ signal = "shared.passage", is = false, why = "held-out texts stay unse
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         curate.run(curate.load_recipe(project(tmp_path, RECIPE.replace(old, new))), out=tmp_path / "run")
+
+
+def test_the_report_has_every_pair_of_clusters(tmp_path: Path) -> None:
+    record = {"context": LONG, "question": "When?", "answer": "three winters"}
+    path = project(tmp_path, RECIPE + "max_shared = 1\n", ask=[record])
+    facts = curate.run(curate.load_recipe(path), out=tmp_path / "run").report()
+    found = facts["holdout"]
+    assert [(one["cluster"], one["rows"], one["heldout_rows"]) for one in found["clusters"]] == [
+        ("reading_comprehension", 2, 0), ("paraphrase", 1, 0), ("nli", 0, 2)
+    ]  # fmt: skip
+    pair = found["pairs"][0]
+    assert (pair["cluster"], pair["heldout"], pair["rows"], pair["kept"]) == ("reading_comprehension", "nli", 1, 1)
+    assert pair["sources"] == [{"source": "ask", "heldout_source": "entail", "rows": 1, "kept": 1}]
+    said = [one["text"] for one in facts["alerts"] if one["section"] == "holdout"]
+    assert said == [
+        "1 kept row of cluster reading_comprehension shares a record or passage with held-out cluster nli.",
+        "Cluster nli is held out while paraphrase is trained on: a paraphrase is entailment in both directions; FLAN "
+        "trains on neither where one is held out.",
+    ]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Held-out clusters" in page and "ask and entail: 1" in page
