@@ -28,8 +28,8 @@ CODE = (
     "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
     "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
     "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
-    "calls", "swaps", "heldout", "pieces", "kinship", "covers", "folds", "concepts", "disguise", "heads", "screen", "classifier",
-    "vulgar",
+    "calls", "swaps", "heldout", "pieces", "kinship", "covers", "folds", "concepts", "disguise", "heads", "screen",
+    "classifier", "vulgar",
 )  # fmt: skip
 
 
