@@ -65,7 +65,7 @@ class Speller:
         self.shortened: dict[str, list[str]] = {}
         for word in sorted(self.counts):
             if len(word) >= _SHORTEST:
-                for short in {word[:place] + word[place + 1 :] for place in range(len(word))}:
+                for short in {word[:place] + word[place + 1 :] for place in range(1, len(word))}:
                     self.shortened.setdefault(short, []).append(word)
         self.fix = lru_cache(_REMEMBERED)(self._fix)
 

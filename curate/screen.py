@@ -156,7 +156,7 @@ def _screen(encode: Encode, stamp: object) -> Screen:
     written = [plain(example.text) for example in examples]
     names, table = embed.words()
     fillers = [phrase for phrases in known.shared.values() for phrase in phrases]
-    speller = Speller([*written, *fillers], frozenset(names) | vulgar.words())
+    speller = Speller([*written, *fillers], frozenset(names) | vulgar.words() | vulgar.HARMLESS)
     rude = vulgar.words() - speller.counts.keys() - frozenset(names)
     texts = [known.hide(text) for text in written]
     fitted = heads.fit(texts, np.asarray(encode(texts)), _labels([example.category for example in examples]))

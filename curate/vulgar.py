@@ -27,7 +27,9 @@ HARMLESS = frozenset({
 
 @lru_cache(maxsize=1)
 def words() -> frozenset[str]:
-    """Return the single words of the package's English list, in lower case; its data file is read, its code is not run.
+    """Return the single words of the package's English list but the harmless ones, in lower case.
+
+    Its data file is read, its code is not run.
 
     Raises:
         UserError: status 5 when the package is not installed.
@@ -39,4 +41,5 @@ def words() -> frozenset[str]:
             "word list of vulgar words", f"{PACKAGE} is not installed", "pip install curatune", code=MISSING
         )
     listed = orjson.loads(path.read_bytes())["words"]
-    return frozenset(word for word in map(str.lower, listed) if word.isalpha() and len(word) >= _SHORTEST)
+    found = frozenset(word for word in map(str.lower, listed) if word.isalpha() and len(word) >= _SHORTEST)
+    return found - HARMLESS

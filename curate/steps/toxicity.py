@@ -134,7 +134,7 @@ def _joined(listed: _Found, verdict: Verdict) -> _Found:
 def _with_vulgar(words: Lexicon) -> Lexicon:
     """Return the lexicon with the package's vulgar words among those that count little without a target."""
     listed = {term for entry in words.entries for term in entry.terms}
-    more = tuple(sorted(vulgar.words() - listed - vulgar.HARMLESS))
+    more = tuple(sorted(vulgar.words() - listed))
     entries = [
         entry.model_copy(update={"terms": entry.terms + more}) if entry.id == _SWEARING else entry
         for entry in words.entries
