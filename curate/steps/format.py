@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import fences, rulebook, text
+from curate import fences, languages, rulebook, text
 
 # Longest response that is parsed as JSON, in characters: an answer, not a data set.
 LONGEST = 200_000
@@ -24,7 +24,14 @@ _JSON = re.compile(
 _ABOUT = re.compile(
     r"(?i)\b(?:function|code|script|program|class|parse|python|javascript|java|sql|explain|difference|what is)\b"
 )
+# What is not wanted as JSON, and JSON of one value per line (https://jsonlines.org).
+_UNWANTED = re.compile(
+    r"(?i)(?:\b(?:not|never|no|without|avoid|instead of|rather than)|n['’]t)\b[^.!?\n]{0,40}\bjson\b"
+)
+_LINES = re.compile(r"(?i)\bjson[ -]?lines\b|\bjsonl\b|\bndjson\b")
 _LETTERED = re.compile(r"(?:^|\n|\s)[(\[]?([A-J])[)\].:]\s+(?=\S)")
+# What stands between the names of people whose initials look like letters of options.
+_BETWEEN_NAMES = re.compile(r"(?:\b(?:and|or)|[&,])$")
 _LETTER = re.compile(
     r"(?:(?i:(?:the )?(?:correct |best |right )?(?:answer|option|choice)(?: is)?:?\s*))?[(\[]?([A-Z])[)\].:]?(?:\s|$)"
 )
@@ -53,10 +60,21 @@ def format(rows: pl.DataFrame) -> pl.DataFrame:
     Signals:
         expects (str): json, letter, choice, number or yes_no; null where nothing is known to be asked for.
         valid (bool): the response has that form: JSON that parses, a letter among the options, one of the choices, a
-            number, yes or no; null where nothing is known to be asked for or the answer is too long to tell.
+            number, yes or no; null where nothing is known to be asked for, the answer is too long to tell, or a number
+            may be told in words of another language than English.
     """
     wanted = rows.select("task", "template", "prompt", "response", "slots")
-    return pl.DataFrame([_verdict(row) for row in wanted.iter_rows(named=True)], schema=_SCHEMA, orient="row")
+    found = pl.DataFrame([_verdict(row) for row in wanted.iter_rows(named=True)], schema=_SCHEMA, orient="row")
+    wordy = (found["expects"] == "number") & ~found["valid"]
+    return found.with_columns(valid=found["valid"].set(wordy & ~_english(rows, wordy), None))
+
+
+def _english(rows: pl.DataFrame, among: pl.Series) -> pl.Series:
+    """Tell which of some rows are known to be English: numbers in words are known of it alone."""
+    declared = rows["lang"].str.to_lowercase().str.extract(r"^([a-z]+)")
+    texts = (rows["prompt"] + "\n" + rows["response"]).set(~among.fill_null(False) | declared.is_not_null(), None)
+    guesses = pl.Series([guess for guess, _ in languages.named(texts)], dtype=pl.String)
+    return (declared.fill_null(guesses) == "en").fill_null(False)
 
 
 def _verdict(row: Mapping[str, Any]) -> _Verdict:
@@ -65,7 +83,9 @@ def _verdict(row: Mapping[str, Any]) -> _Verdict:
     if prompt is None or response is None:
         return None, None
     if _JSON.search(prompt) and not _ABOUT.search(prompt):
-        return "json", _parses(response)
+        return (
+            (None, None) if _UNWANTED.search(prompt) else ("json", _parses(response, lines=bool(_LINES.search(prompt))))
+        )
     if (row["template"] or "").removesuffix(":few_shot") in _inverted():
         return None, None
     slots = json.loads(row["slots"] or "{}")
@@ -108,15 +128,19 @@ def _options(prompt: str) -> tuple[list[str], list[str]]:
         if match[1] != chr(ord("A") + place):
             break
         end = found[start + place + 1].start() if start + place + 1 < len(found) else len(prompt)
+        option = prompt[match.end() : end].split("\n")[0].strip()
+        if "." in match[0] and place + 1 < len(found) - start and _BETWEEN_NAMES.search(option):
+            return [], []
         letters.append(match[1])
-        options.append(prompt[match.end() : end].split("\n")[0].strip())
+        options.append(option)
     return letters, options
 
 
-def _parses(response: str) -> bool | None:
-    """Tell whether a response is JSON, or has blocks that are."""
+def _parses(response: str, *, lines: bool) -> bool | None:
+    """Tell whether a response is JSON, or has blocks that are, where wanted of one value in each line."""
     blocks = [response[start:end] for language, start, end in fences.blocks(response)[0] if language in ("", "json")]
-    for value in blocks or [response]:
+    values = blocks or [response]
+    for value in (line for one in values for line in one.split("\n") if line.strip()) if lines else values:
         if len(value) > LONGEST:
             return None
         try:

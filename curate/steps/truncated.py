@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from curate import fences, schema, text
+from curate import fences, languages, schema, text
 
 # Tasks whose answer is a label, a span or a list: it ends where it ends.
 EXEMPT = frozenset({"classification", "nli", "paraphrase", "multiple_choice", "extraction", "qa_closed"})
@@ -39,6 +39,14 @@ _ITEM = re.compile(r"\s*(?:[-*•|>#+]|\(?\w{1,3}[.)]\s|\d+[.:)])")
 _BARE_ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])")
 _CODE = re.compile(r"[={}<>\\|$]|\w\(|::|//|[@#]\w")
 _BULLET = re.compile(r"(?:^|\s)[—–-]{1,2}\s?[^.!?]{1,60}$")
+# Ends that need no mark: the farewell of a letter, a signature after one, a line such as THE END, and a clause such as
+# "the one I was thinking of".
+_WHOLE = re.compile(
+    r"^\s*(?:(?:With|Yours|Best|Kind|Warm|Sincerely|Love|Regards|Cheers|Thanks|Many thanks|Respectfully|Cordially)\b"
+    r"[^.!?,\n]{0,30},|(?:\w+ ){0,3}\w+, ?[A-Z][\w'’-]*(?: [A-Z][\w'’-]*){0,2}|[A-Z]+(?: [A-Z]+){0,2})$"
+    r"|(?i:\b(?:who|whom|which|what|that|where|ones?|all|\w*things?) (?:\w+ ){1,8}"
+    r"(?:of|with|from|by|for|to|about|on|in|at))$"
+)
 _SCHEMA = {"cut": pl.Boolean, "why": pl.String}
 
 
@@ -60,11 +68,16 @@ def truncated(rows: pl.DataFrame, *, column: str = "response") -> pl.DataFrame:
         why (str): fence, json, item, bracket, sign, word or sentence; null where it does not break off.
     """
     values = schema.column_text(rows, column)
-    given = zip(values, rows["task"], rows["lang"], strict=True)
+    # Rows that declare no language: only texts that end as English may break off are asked about, short ones too, as a
+    # wrong guess costs no more than a verdict.
+    joined = values.str.extract(r"(\w+)\s*$").is_in(_JOINING["en"])
+    foreign = languages.foreign(rows, values.set(~joined, None), letters=WORDS)
+    langs = [lang or ("und" if other else "en") for lang, other in zip(rows["lang"], foreign, strict=True)]
+    given = zip(values, rows["task"], langs, strict=True)
     return pl.DataFrame([_verdict(*one) for one in given], schema=_SCHEMA, orient="row")
 
 
-def _verdict(value: str | None, task: str | None, lang: str | None) -> tuple[bool | None, str | None]:
+def _verdict(value: str | None, task: str | None, lang: str) -> tuple[bool | None, str | None]:
     """Return both signals of one text."""
     whole = (value or "").rstrip()
     if not whole:
@@ -82,7 +95,9 @@ def _verdict(value: str | None, task: str | None, lang: str | None) -> tuple[boo
     if ended[-1] in _MARKS:
         paused = ended.endswith(("...", "…"))
         return (None, None) if paused else (False, None)
-    why = _open_end(whole, last, lang or "en")
+    if _WHOLE.search(last[max((match.end() for match in _CLOSED.finditer(last)), default=0) :]):
+        return None, None
+    why = _open_end(whole, last, lang)
     if why is None and _in_a_sentence(whole, last):
         why = "sentence"
     return (True, why) if why else (None, None)

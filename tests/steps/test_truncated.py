@@ -33,6 +33,11 @@ Rows = Callable[..., pl.DataFrame]
         ("I wonder...", (None, None)),
         ("x = 3\ny = x + 1", (None, None)),
         ("Dear Tom, thank you for the letter. It came today.\n\nYours\nAnna Keller", (None, None)),
+        ("Sentence one. Sentence two. THE END", (None, None)),
+        ("That's all. Thank you. Your friend, Bob", (None, None)),
+        ("I agree with you all the way. He is the one I was thinking of", (None, None)),
+        ("Thank you for the mail. It was nice to hear. Yours sincerely,", (None, None)),
+        ("Thank you for the mail. It was nice to hear, and when I,", (True, "sign")),
         ("", (None, None)),
     ],
 )
@@ -46,3 +51,9 @@ def test_a_label_is_whole_and_a_joining_word_belongs_to_its_language(make_rows: 
     german = make_rows({"response": "Sie kaufte Äpfel, Birnen und", "lang": "de"})
     assert truncated(german).row(0) == (True, "word")
     assert truncated(german.with_columns(lang=pl.lit("en")))["cut"].to_list() == [None]
+
+
+def test_joining_words_of_english_are_not_looked_for_in_other_languages(make_rows: Rows) -> None:
+    texts = ["Ich rufe dich morgen wieder an", "She bought apples, pears and an", "Elle a les yeux fermés but"]
+    rows = make_rows(*({"response": text, "lang": None} for text in texts)).sort("response")
+    assert truncated(rows)["cut"].to_list() == [None, None, True]
