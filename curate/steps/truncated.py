@@ -43,8 +43,8 @@ _BULLET = re.compile(r"(?:^|\s)[—–-]{1,2}\s?[^.!?]{1,60}$")
 # "the one I was thinking of".
 _WHOLE = re.compile(
     r"^\s*(?:(?:With|Yours|Best|Kind|Warm|Sincerely|Love|Regards|Cheers|Thanks|Many thanks|Respectfully|Cordially)\b"
-    r"[^.!?,\n]{0,30},|(?:\w+ ){0,3}\w+, ?[A-Z][\w'’-]*(?: [A-Z][\w'’-]*){0,2}|[A-Z]+(?: [A-Z]+){0,2})$"
-    r"|(?i:\b(?:who|whom|which|what|that|where|ones?|all|\w*things?) (?:\w+ ){1,8}"
+    r"[^.!?,\n]{0,30},|(?:\w+ ){0,3}\w+, ?[A-Z][\w'’-]*(?: [A-Z][\w'’-]*){0,2}|[A-Z]{2,}(?: [A-Z]{2,}){0,2})$"
+    r"|(?i:\b(?:who|whom|which|what|that|where|ones?|all|\w*things?) (?:that )?(?:i|you|we|they|he|she) (?:\w+ ){1,4}"
     r"(?:of|with|from|by|for|to|about|on|in|at))$"
 )
 _SCHEMA = {"cut": pl.Boolean, "why": pl.String}
