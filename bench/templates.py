@@ -2,8 +2,8 @@
 
 Renders seeded records of 700 characters on one core with all templates of a family in turn, prompt and response, four
 ways in the same run: our compiled programs; Jinja's own templates compiled once, in the same sandbox; Jinja compiled
-for each row; and `curate.render.render`, which also draws the template and makes the messages. Each is repeated, the
-fastest time counts, since whatever else the machine does only adds.
+for each row; and `curate.render.render`, which also draws the template and makes the messages. Time is that of the
+process alone, the best of several repeats, since whatever else the machine does only adds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OUT = ROOT / "bench" / "results" / "templates.json"
 SEED = 13
 CHARACTERS = 700
 REPEATS = 5
-GOAL = 90_000  # rows per second with compiled programs
+GOAL = 90_000  # rows per second of one core with compiled programs
 # Compiling for each row is two hundred times slower: so many fewer records take as long.
 SLOWER = 200
 FAMILIES = ("classification", "nli", "qa_closed", "summarization")
@@ -114,13 +114,13 @@ def _whole(family: Family) -> Callable[[int, Mapping[str, Any]], Any]:
 
 
 def speed(way: Callable[[int, Mapping[str, Any]], Any], few: Sequence[Mapping[str, Any]], count: int) -> int:
-    """Return rows per second, the best of `REPEATS`."""
+    """Return rows per second of processor time, the best of `REPEATS`."""
     best = float("inf")
     for _ in range(REPEATS):
-        started = time.perf_counter()
+        started = time.process_time()
         for number in range(count):
             way(number, few[number % len(few)])
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return round(count / best)
 
 

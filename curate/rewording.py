@@ -100,7 +100,8 @@ class Writer:
                 sides[-1] += "{{ " + (f"{text.removesuffix(_BULLETS)} | bullets" if bulleted else text) + " }}"
         if len(sides) != 2:
             raise ValueError(f"has {len(sides) - 1} borders {BORDER} between prompt and answer, not one")
-        prompt, response = (side.strip() for side in sides)
+        # Blanks at the end of a line are seen by nobody, and the public files are full of them.
+        prompt, response = (re.sub(r"[ \t]+\n", "\n", side).strip() for side in sides)
         if not prompt or not response:
             raise ValueError("its prompt or its answer is blank")
         return prompt, response
