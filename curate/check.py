@@ -110,10 +110,18 @@ def _source(
     for slot in (*source.fields, *source.constants):
         if slot not in known:
             yield f"{place}: task '{source.task}' has no slot '{slot}'; {suggest(slot, known)}"
-    if not any(template.kind in recipe.templates.kinds for template in family.templates) and (
-        "few_shot" not in recipe.templates.kinds
-    ):
-        yield f"{place}: family '{source.task}' has no template of kind {', '.join(recipe.templates.kinds)}"
+    yield from (f"{place}: {text}" for text in _templates(source, recipe, family))
+
+
+def _templates(source: Source, recipe: Recipe, family: rulebook.Family) -> Iterator[str]:
+    """Check that the family of a source has a template that its rows may be drawn from."""
+    asked = recipe.templates.kinds if source.split == "train" else ("zero_shot",)
+    kinds = {"zero_shot" if kind == "few_shot" else kind for kind in asked}
+    fitting = [template for template in family.templates if template.kind in kinds]
+    if not fitting:
+        yield f"family '{source.task}' has no template of kind {', '.join(asked)}"
+    elif source.split == "train" and all(template.unseen for template in fitting):
+        yield f"family '{source.task}': all templates of kind {', '.join(asked)} are `unseen`, kept from training"
 
 
 def _cut(source: Source, place: str, recipe: Recipe) -> Iterator[str | UserError]:

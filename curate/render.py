@@ -291,6 +291,8 @@ def _misfit(one: _Record, plan: Plan) -> str:
     kinds = {"zero_shot" if kind == FEW_SHOT else kind for kind in plan.kinds}
     lacking = [t for t in one.family.templates if t.kind in kinds and not _fits(t, _present(one))]
     needs = sorted({", ".join(t.needs) for t in lacking if t.needs})
+    if not plan.unseen and all(t.unseen for t in one.family.templates if t.kind in kinds):
+        why += "; all templates of these kinds are `unseen`, kept from training"
     if FEW_SHOT in plan.kinds:
         why += "; no usable exemplar" if one.pool.exemplars else "; no exemplars in this source"
     return why + (f"; templates need {' / '.join(needs)}" if needs else "")

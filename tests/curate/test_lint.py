@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from curate import lint, rulebook
+from curate import lint, load_recipe, rulebook
+from curate.check import problems
+from curate.render import Plan, Pool, render
 
 FAMILIES = rulebook.families()
 # A bundled template with one fault put in, and the line (counted from its id) and the words by which it is told.
@@ -81,3 +83,29 @@ def test_check_lists_the_faults_of_own_templates(tmp_path: Path):
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert found.returncode == 2
     assert "more.toml:7: template 'qa_open.ours': ':{{': text is glued to a slot" in " ".join(found.stderr.split())
+
+
+def test_a_family_whose_templates_are_all_kept_from_training_is_a_mistake_but_of_held_out_sources(tmp_path: Path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "ours.toml").write_text(
+        'family = "ours"\nwhy = "ours"\ntarget = "answer"\n[slots]\nquestion = "text"\nanswer = "text"\n'
+        '[[example]]\nquestion = "Who?"\nanswer = "Me"\n'
+        '[[templates]]\nid = "ours.a"\nkind = "zero_shot"\nunseen = true\n'
+        'prompt = "{{ question }}"\nresponse = "{{ answer }}"\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "data.jsonl").write_text('{"question": "Why?", "answer": "So"}\n', encoding="utf-8")
+    source = '[[sources]]\nname = "{}"\npath = "data.jsonl"\ntask = "ours"\nsplit = "{}"\n'
+    text = 'name = "own"\n' + source.format("a", "train") + source.format("b", "heldout")
+    (tmp_path / "recipe.toml").write_text(text + '[templates]\npath = "own"\n', encoding="utf-8")
+    assert list(problems(load_recipe(tmp_path / "recipe.toml"))) == [
+        "source 'a': family 'ours': all templates of kind zero_shot are `unseen`, kept from training"
+    ]
+
+
+def test_a_record_rejected_for_want_of_templates_is_told_that_they_are_kept_from_training():
+    family = rulebook.families()["qa_open"]
+    kept = tuple(one.model_copy(update={"unseen": True}) for one in family.templates)
+    slots = {"question": "Who?", "answer": "Me"}
+    with pytest.raises(ValueError, match="all templates of these kinds are `unseen`, kept from training"):
+        render("r", slots, family=family.model_copy(update={"templates": kept}), pool=Pool(), plan=Plan(seed=1))
