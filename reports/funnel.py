@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.label_balance import by_template
 from reports.masking import masked
 from reports.view import TOKENS_METHOD, View, rate
 
@@ -72,7 +73,7 @@ def labels(view: View) -> dict[str, Any]:
         pl.len().alias("rows"), pl.col("kept").sum(), pl.col("id").min().alias("row")
     )
     counted = counted.sort("source", "rows", "label", descending=[False, True, False])
-    sources = []
+    sources, templates = [], by_template(view)
     for (source,), table in counted.group_by("source", maintain_order=True):
         rows, kept = int(table["rows"].sum()), int(table["kept"].sum())
         listed = [
@@ -82,5 +83,11 @@ def labels(view: View) -> dict[str, Any]:
         facts = {"source": source, "rows": rows, "kept": kept, "distinct": table.height, "labels": listed}
         facts["kept_distinct"] = int((table["kept"] > 0).sum())
         facts["largest_kept_share"] = rate(max(table["kept"].to_list()), kept)
-        sources.append(facts)
-    return {"method": "the slot called label, counted over all rows", "sources": sources}
+        sources.append(facts | templates[str(source)])
+    return {
+        "method": (
+            "the slot called label, counted over all rows; as varied as so many labels of equal size: exp of the "
+            "entropy"
+        ),
+        "sources": sources,
+    }
