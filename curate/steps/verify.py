@@ -22,6 +22,10 @@ from curate.schema import Measured
 LONGEST = 20_000
 MATH = "math"
 # Where data says its final answer: GSM8K's `#### 72`, and "answer is", "answer:", "answer =" in worked answers.
+# Words in which the last step of a calculation may be told instead of written out.
+_MORE = re.compile(
+    r"(?i)\b(?:times|twice|thrice|half|double|triple|third|quarter|more|less|fewer|minus|plus|each|per)\b"
+)
 _FINAL = re.compile(r"(?:####|(?i:\banswer(?:\s+is:?|\s*[:=])))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
 _SCHEMA: dict[str, pl.DataType] = {"checked": pl.UInt32(), "wrong": pl.UInt32(), "failed": pl.List(pl.String)}
 _TABLE = {"id": pl.String, "kind": pl.String, "said": pl.String, "fault": pl.String}
@@ -98,7 +102,8 @@ def _worked(row: Mapping[str, Any], response: str) -> Iterator[_Claim]:
         results = {result for one in (*found, *plain) for result in (one.value, one.exact)}
         mixed = arithmetic.hundredths(f"{working} {said}")
         near = any(arithmetic.agrees(result, said, mixed=mixed) for result in results)
-        if near or not _stated(rationale if not finals else working, value, len(finals)):
+        after = working[working.rfind(found[-1].said) + len(found[-1].said) :]
+        if near or not (_MORE.search(after) or _stated(rationale if not finals else working, value, len(finals))):
             yield "answer", said, None if near else f"worked out: {_shown(found[-1].value)}"
 
 

@@ -37,6 +37,7 @@ def failed(make_rows: Rows, response: str, **row: Any) -> list[str] | None:
         ("6 * 7 = 42. The answer is 42.", []),
         ("3 + 4 = 7. Please answer 10 questions", []),
         ("3 + 4 = 7. Answer: 8", ["answer"]),
+        ("96 / 4 = 24 seconds, and ten times that for a kilometre. Answer: 240", []),
         ("3 + 4 = 7, so the answer = 7", []),
         ("```json\n[" + "9" * 5000 + "]\n```", []),
         ("no numbers at all", None),
