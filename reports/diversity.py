@@ -11,6 +11,7 @@ import polars as pl
 from reports import shown
 from reports.alert import Facts, alert, look, victim
 from reports.requests import requests
+from reports.self_similarity import self_similarity
 from reports.spread import spread
 from reports.view import View, draw
 from reports.wording import CUT, wording
@@ -31,6 +32,7 @@ def diversity(view: View) -> dict[str, Any]:
     return {
         "embedding": spread(view),
         "words": wording(view, drawn),
+        "similarity": self_similarity(view, drawn),
         "requests": requests(view, drawn),
         "tasks": _tasks(view),
     }

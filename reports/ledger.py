@@ -181,7 +181,10 @@ def _astray(facts: Facts) -> Iterator[dict[str, Any]]:
         place = f"stages.{mix['stage']}.steps.{mix['step']}.budget"
         if mix["sets_size"]:
             named = shown.clipped(", ".join(str(one) for one in mix["sets_size"]), 80)
-            text = f"No row is repeated, so {mix['by']} {named} sets the size of the mix: it has no more for its share."
+            have = shown.verb(
+                len(mix["sets_size"]), "set the size of the mix: they have", "sets the size of the mix: it has"
+            )
+            text = f"No row is repeated, so {mix['by']} {named} {have} no more rows for the share."
             command = rerun(facts, "--set", f"{place}={2 * sum(one['copies'] for one in mix['groups'])}")
             yield alert("note", text, command, of=(rows, facts["headline"]["rows"]), section="ledger")
         empty = [str(one["group"]) for one in mix["groups"] if not one["rows"]]

@@ -68,6 +68,15 @@ def _pairs(words: pl.DataFrame) -> pl.DataFrame:
     return words.select("word", after=after).drop_nulls()
 
 
+def pairs_of(texts: pl.Series) -> list[frozenset[tuple[str, str]]]:
+    """Return the different pairs of words that follow each other in each text."""
+    found = _words(texts).with_columns(after=pl.col("word").shift(-1).over("row")).drop_nulls()
+    told: list[set[tuple[str, str]]] = [set() for _ in texts]
+    for row, word, after in found.iter_rows():
+        told[row].add((word, after))
+    return [frozenset(one) for one in told]
+
+
 def _distinct(items: pl.DataFrame) -> float:
     """Return the share of different items."""
     columns = [name for name in items.columns if name != "row"]

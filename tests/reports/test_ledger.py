@@ -98,7 +98,7 @@ def test_what_sets_the_size_of_a_mix_is_said(tmp_path: Path) -> None:
     assert facts["ledger"]["mixes"][0]["sets_size"] == ["small"]
     assert facts["headline"]["mix_rows"] == 20
     said = [one["text"] for one in facts["alerts"] if one["section"] == "ledger"]
-    assert said == ["No row is repeated, so source small sets the size of the mix: it has no more for its share."]
+    assert said == ["No row is repeated, so source small sets the size of the mix: it has no more rows for the share."]
 
 
 def test_a_later_rule_that_moves_the_mix_is_told(tmp_path: Path) -> None:
