@@ -160,6 +160,9 @@ def test_no_clean_row_is_flagged_as_faulty(rows: pl.DataFrame, records: dict[tup
     for row in rows.iter_rows(named=True):
         known = set().union(*(planted_rules.get(record, set()) for record in (row["record"], *row["parents"])))
         known |= {"checks/length.words min 3 where task=summarization"} if not row["response"].strip() else set()
+        known |= (
+            {"checks/leak.overlap max 0.5"} if "checks/leak.overlap max 0.99" in known else set()
+        )  # the more, the less
         flags = {flag for flag in row["flagged_by"] if not flag.startswith(quotas)}
         wrong += [(row["source"], row["prompt"][:60], flag) for flag in flags - known]
     assert wrong == []

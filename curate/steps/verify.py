@@ -22,11 +22,11 @@ from curate.schema import Measured
 LONGEST = 20_000
 MATH = "math"
 # Where data says its final answer: GSM8K's `#### 72`, and "answer is", "answer:", "answer =" in worked answers.
+_FINAL = re.compile(r"(?:####|(?i:\banswer(?:\s+is:?|\s*[:=])))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
 # Words in which the last step of a calculation may be told instead of written out.
 _MORE = re.compile(
     r"(?i)\b(?:times|twice|thrice|half|double|triple|third|quarter|more|less|fewer|minus|plus|each|per)\b"
 )
-_FINAL = re.compile(r"(?:####|(?i:\banswer(?:\s+is:?|\s*[:=])))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
 _SCHEMA: dict[str, pl.DataType] = {"checked": pl.UInt32(), "wrong": pl.UInt32(), "failed": pl.List(pl.String)}
 _TABLE = {"id": pl.String, "kind": pl.String, "said": pl.String, "fault": pl.String}
 # Characters of a claim that the table shows.

@@ -191,5 +191,5 @@ def test_the_examples_of_the_readme_are_legal(written):
     assert rulebook.families(own)["own_labels"].example_labels == ("calm", "angry")
     assert rulebook.lexicon(written(lexicon)).entries[0].weight == 0.5
     assert rulebook.patterns(written(patterns))[0].validator == "luhn"
-    assert rulebook.load(written('why = "a test"\n' + known), Evidence).reviewed[0].right == 45
+    assert rulebook.load(written('why = "a test"\n' + known), Evidence).reviewed[0].right == 46
     assert rulebook.load(written(ideas), ConceptFile).concepts
