@@ -186,7 +186,8 @@ def test_an_empty_template_folder_is_an_error(tmp_path):
 
 def test_the_examples_of_the_readme_are_legal(written):
     readme = (rulebook.RULES / "README.md").read_text(encoding="utf-8")
-    template, lexicon, patterns, ideas, known = (part.split("```")[0] for part in readme.split("```toml\n")[1:])
+    blocks = [part.split("```")[0] for part in readme.split("```toml\n")[1:]]
+    template, lexicon, patterns, ideas, _, known = blocks
     own = written(template.replace("classification", "own_labels"), "own_labels.toml").parent
     assert rulebook.families(own)["own_labels"].example_labels == ("calm", "angry")
     assert rulebook.lexicon(written(lexicon)).entries[0].weight == 0.5
