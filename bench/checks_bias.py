@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from goals import Figure, figure, share
 
 from curate import catalog, chance, parity, rulebook, schema, swaps
 from curate.steps.association import association
@@ -21,30 +22,11 @@ from curate.steps.bias import bias
 from curate.steps.dialect import dialect
 from curate.steps.swap import swap
 from reports import associations, npmi
-from reports.intervals import wilson
 from reports.swaps import _step
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "raw"
 SEED = 20
-Figure = dict[str, Any]
 Random = np.random.Generator
-
-
-def figure(name: str, hits: int, n: int, goal: str | None = None) -> Figure:
-    """Return a share with its Wilson interval, held against a goal such as `>= 0.9`."""
-    low, high = wilson(hits, n)
-    return valued(name, hits / n if n else 0.0, n, (low, high), goal)
-
-
-def valued(
-    name: str, value: float, n: int, interval: tuple[float | None, float | None] = (None, None), goal: str | None = None
-) -> Figure:
-    """Return a number held against a goal."""
-    met = None
-    if goal:
-        sign, bound = goal.split()
-        met = value >= float(bound) if sign == ">=" else value <= float(bound)
-    return {"name": name, "value": value, "low": interval[0], "high": interval[1], "n": n, "goal": goal, "met": met}
 
 
 def figures() -> dict[str, Any]:
@@ -115,13 +97,13 @@ def _parity(failures: list[str]) -> list[Figure]:
                 failures.append(f"disparity {truth:.2f} of {one.rows} rows missed: {one.ratio:.2f}, q {value:.2f}")
     means = np.array(longer).mean(axis=0)
     return [
-        figure("parity: 95 % intervals that hold the true ratio", covered, judged, ">= 0.93"),
-        figure("parity: tables of no disparity with any alarm", alarms, tables, "<= 0.08"),
-        figure("parity: planted ratio 1.8 found", hit, of, ">= 0.8"),
-        figure("parity: false among those found", false, named, "<= 0.05"),
-        valued("parity: mean ratio of groups 1.6 times as long, no disparity, equal length", means[0], len(longer),
+        share("parity: 95 % intervals that hold the true ratio", covered, judged, ">= 0.93"),
+        share("parity: tables of no disparity with any alarm", alarms, tables, "<= 0.08"),
+        share("parity: planted ratio 1.8 found", hit, of, ">= 0.8"),
+        share("parity: false among those found", false, named, "<= 0.05"),
+        figure("parity: mean ratio of groups 1.6 times as long, no disparity, equal length", means[0], len(longer),
                goal="<= 1.05"),
-        valued("parity: the same as it stands", means[1], len(longer)),
+        figure("parity: the same as it stands", means[1], len(longer)),
     ]  # fmt: skip
 
 
@@ -162,10 +144,10 @@ def _npmi(failures: list[str]) -> list[Figure]:
     if of - hit:
         failures.append(f"associations of lift 3 missed: {of - hit} of {of}")
     return [
-        figure("nPMI: 95 % intervals that hold the true value", covered, judged, ">= 0.93"),
-        figure("nPMI: tables of no association with any alarm", alarms, 40, "<= 0.1"),
-        figure("nPMI: planted lift of 3 found", hit, of, ">= 0.9"),
-        figure("nPMI: false among those found", false, named, "<= 0.07"),
+        share("nPMI: 95 % intervals that hold the true value", covered, judged, ">= 0.93"),
+        share("nPMI: tables of no association with any alarm", alarms, 40, "<= 0.1"),
+        share("nPMI: planted lift of 3 found", hit, of, ">= 0.9"),
+        share("nPMI: false among those found", false, named, "<= 0.07"),
     ]
 
 
@@ -201,10 +183,10 @@ def _winogender(failures: list[str]) -> list[Figure]:
     ]  # fmt: skip
     found = {one["occupation"] for one in _balance(skewed)["list"] if one["q"] < parity.FALSE_SHARE}
     return [
-        figure("Winogender: its occupations that the lexicon knows", len(jobs), len(occupations), ">= 0.95"),
-        figure("Winogender, five copies: occupations out of balance", even["found"], even["tested"], "<= 0"),
-        figure("skewed copy: planted occupations found", len(found & wanted), len(wanted), ">= 1"),
-        figure("skewed copy: false among those found", len(found - wanted), len(found), "<= 0.05"),
+        share("Winogender: its occupations that the lexicon knows", len(jobs), len(occupations), ">= 0.95"),
+        share("Winogender, five copies: occupations out of balance", even["found"], even["tested"], "<= 0"),
+        share("skewed copy: planted occupations found", len(found & wanted), len(wanted), ">= 1"),
+        share("skewed copy: false among those found", len(found - wanted), len(found), "<= 0.05"),
         *(_pairs(by_key, first, second, failures) for first, second in
           (("male", "female"), ("female", "male"), ("male", "neutral"), ("female", "neutral"))),
     ]  # fmt: skip
@@ -231,7 +213,7 @@ def _pairs(by_key: dict[Any, str], first: str, second: str, failures: list[str])
         right += made == wanted
         if made != wanted and len(failures) < 36:
             failures.append(f"{first} to {second}: {made!r:.110}, wanted {wanted!r:.110}")
-    return figure(f"Winogender: {first} to {second} is the other member", right, len(keys), ">= 0.9")
+    return share(f"Winogender: {first} to {second} is the other member", right, len(keys), ">= 0.9")
 
 
 def _gaps() -> list[Figure]:
@@ -241,12 +223,12 @@ def _gaps() -> list[Figure]:
     order = chance.shuffled(SEED, "", "tweets", size=len(texts))[:4000]
     measured = swap(rows_of([texts[place] for place in order]), rescore=catalog.rescore)
     step = _step("swap", measured.tables["pairs"])
-    found = [figure("swap: tweets whose toxicity crosses 0.5 with the group", step["flipped"], step["rows"])]
-    found.append(figure("swap: tweets whose toxicity moves at all", step["moved"], step["rows"]))
+    found = [share("swap: tweets whose toxicity crosses 0.5 with the group", step["flipped"], step["rows"])]
+    found.append(share("swap: tweets whose toxicity moves at all", step["moved"], step["rows"]))
     for line in step["groups"]:
         if line["q"] is not None:
             name = f"swap: mean signed gap of toxicity, {line['group']}"
-            found.append(valued(name, line["gap"], line["rows"], (line["low"], line["high"])))
+            found.append(figure(name, line["gap"], line["rows"], (line["low"], line["high"])))
     return found
 
 
@@ -264,20 +246,5 @@ def _speed() -> list[Figure]:
     for name, call in steps.items():
         started = time.perf_counter()
         call()
-        found.append(valued(f"seconds per 1,000 rows: {name}", time.perf_counter() - started, rows.height))
+        found.append(figure(f"seconds per 1,000 rows: {name}", time.perf_counter() - started, rows.height))
     return found
-
-
-def main() -> None:
-    """Print the figures as a table."""
-    measured = figures()
-    for one in measured["figures"]:
-        ends = "" if one["low"] is None else f" [{one['low']:.3f}, {one['high']:.3f}]"
-        goal = "" if one["goal"] is None else f"  goal {one['goal']}: {'met' if one['met'] else 'MISSED'}"
-        print(f"{one['name']:<85}{one['value']:.3f}{ends} n {one['n']}{goal}")
-    for line in [*measured["failures"], *measured["notes"]]:
-        print(f"- {line}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,27 +1,24 @@
 """Label noise on the shared classification sources: flipped labels found, and the source named.
 
-`python bench/checks_labels.py`: 10, 20 and 30 % of the labels of each source are flipped, evenly to the others, with
-three seeds. The bar holds where the labels can be learnt from the texts, which the step says itself.
+`python bench/checks.py --topics labels`: 10, 20 and 30 % of the labels of each source are flipped, evenly to the
+others, with three seeds. The bar holds where the labels can be learnt from the texts, which the step says itself.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
+import plants
 import polars as pl
+from goals import figure
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from bench import plants
 from curate import chance, embed
 from curate.steps import label_noise
 
-RATES, SEEDS, GOAL = (0.0, 0.1, 0.2, 0.3), (1, 2, 3), 0.85
+RATES, SEEDS, GOAL = (0.0, 0.1, 0.2, 0.3), (1, 2, 3), ">= 0.85"
 CACHE = Path.home() / ".cache" / "curatune" / "bench"
 SOURCES = (
     plants.Source("sst2", "sst2_train.tsv", "classification", {}, 5000),
@@ -94,15 +91,9 @@ def _lines(source: str, rate: float, runs: list[dict[str, Any]], failures: list[
         if not values:
             continue
         mean = float(np.mean(values))
-        met = None if goal is None else bool(mean >= goal)
-        lines.append(
-            {
-                "name": f"{source}, {rate:.0%} flipped: {name}", "value": round(mean, 4), "low": round(min(values), 4),
-                "high": round(max(values), 4), "n": runs[0]["records"],
-                "goal": f">= {goal}" if goal else None, "met": met,
-            }
-        )  # fmt: skip
-        if met is False:
+        title = f"{source}, {rate:.0%} flipped: {name}"
+        lines.append(figure(title, mean, runs[0]["records"], (min(values), max(values)), goal))
+        if lines[-1]["met"] is False:
             failures.append(f"{source} at {rate:.0%}: {mean:.3f}; accuracy out of fold {runs[0]['accuracy']:.3f}")
     if not any(run["learnable"] for run in runs):
         accuracy = (
@@ -110,21 +101,3 @@ def _lines(source: str, rate: float, runs: list[dict[str, Any]], failures: list[
         )
         failures.append(f"{source} at {rate:.0%}: no verdict, not learnable (accuracy {accuracy})")
     return lines
-
-
-def main() -> int:
-    found = figures()
-    for line in found["figures"]:
-        bounds = f"{line['low']:.3f} – {line['high']:.3f}"
-        print(
-            f"{line['name']:<44} {line['value']:>7.3f}  {bounds}  n {line['n']:>5}  {line['goal'] or ''} {line['met']}"
-        )
-    for text in [*found["failures"], *found["notes"]]:
-        print(f"- {text}")
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

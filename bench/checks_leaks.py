@@ -1,4 +1,4 @@
-"""Leaks planted in public data, and rows that merely look like one: `python bench/checks_leaks.py [OUT.json]`.
+"""Leaks planted in public data, and rows that merely look like one: `python bench/checks.py --topics leaks`.
 
 Twelve sources, up to 60 items of each held out; every item is planted in ten ways. Precision is of the rule "overlap
 above 0.5" where each item is planted once, in a way drawn by chance, among all other rows.
@@ -14,55 +14,26 @@ with fewer mistakes; the step does not offer them, as it would have to encode ev
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+import plants
 import polars as pl
+from goals import share
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from bench import plants
 from curate import chance, embed, text
 from curate.errors import UserError
 from curate.steps import leak
 
-BOUND, RECALL, PRECISION = 0.5, 0.95, 0.9
+BOUND, RECALL, PRECISION = 0.5, ">= 0.95", ">= 0.9"
 # Words of a run of GPT-3 (Brown et al. 2020), and the cosine from which texts are called neighbours.
 RUN, COSINE = 13, 0.9
 CACHE = Path.home() / ".cache" / "curatune" / "bench"
 BANDS = ((1, 3), (4, 5), (6, 9), (10, 19), (20, 59), (60, 100_000))
 EDITS = ("case", "substitute", "delete", "insert", "swap", "mixed", "template", "asked", "longer")
 SHOWN = 40
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
-    if not of:
-        return 0.0, 1.0
-    z, share = 1.96, hits / of
-    centre = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def line(name: str, hits: int, of: int, goal: float | None = None) -> dict[str, Any]:
-    """Return one figure: a share with its interval."""
-    low, high = wilson(hits, of)
-    value = round(hits / of, 4) if of else None
-    met = None if goal is None or value is None else value >= goal
-    said = None if goal is None else f">= {goal}"
-    return {
-        "name": name,
-        "value": value,
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "n": of,
-        "goal": said,
-        "met": met,
-    }
 
 
 def figures() -> dict[str, Any]:
@@ -105,19 +76,19 @@ def _recall(planted: pl.DataFrame) -> list[dict[str, Any]]:
     long = planted.filter(pl.col("size") > BANDS[0][1])
     for kind in plants.KINDS:
         own = long.filter(pl.col("kind") == kind)
-        lines.append(line(f"recall, {kind}", own["hit"].sum(), own.height, RECALL))
+        lines.append(share(f"recall, {kind}", own["hit"].sum(), own.height, RECALL))
     for low, high in BANDS:
         own = planted.filter(pl.col("size").is_between(low, high))
         goal = None if high <= BANDS[0][1] else RECALL
-        lines.append(line(f"recall, items of {low} to {high} words", own["hit"].sum(), own.height, goal))
-        lines.append(line(f"… by runs of 8 words alone, {low} to {high}", own["runs"].sum(), own.height))
+        lines.append(share(f"recall, items of {low} to {high} words", own["hit"].sum(), own.height, goal))
+        lines.append(share(f"… by runs of 8 words alone, {low} to {high}", own["runs"].sum(), own.height))
     right = planted.filter(pl.col("hit") & (pl.col("match") == pl.col("of"))).height
-    lines.append(line("the item named is the one planted", right, planted["hit"].sum()))
+    lines.append(share("the item named is the one planted", right, planted["hit"].sum()))
     told = planted.filter(pl.col("hit"), pl.col("match") == pl.col("of"))
     bare = told.filter(pl.col("kind") == "asked")
-    lines.append(line("answer told, of rows that bear it", told.filter(pl.col("kind") == "verbatim")["answer"].sum(),
+    lines.append(share("answer told, of rows that bear it", told.filter(pl.col("kind") == "verbatim")["answer"].sum(),
                       told.filter(pl.col("kind") == "verbatim").height))  # fmt: skip
-    return [*lines, line("answer not told, of rows without it", (~bare["answer"].fill_null(False)).sum(), bare.height)]
+    return [*lines, share("answer not told, of rows without it", (~bare["answer"].fill_null(False)).sum(), bare.height)]
 
 
 def _once(planted: pl.DataFrame) -> pl.DataFrame:
@@ -131,11 +102,11 @@ def _precision(planted: pl.DataFrame, clean: pl.DataFrame) -> list[dict[str, Any
     once = _once(planted)
     hits = int(once["hit"].sum())
     natural = clean.filter(pl.col("kind") == "other")
-    lines = [line("precision among other rows of the sources", hits, hits + int(natural["hit"].sum()), PRECISION)]
-    lines.append(line("precision with hard negatives too", hits, hits + int(clean["hit"].sum()), PRECISION))
+    lines = [share("precision among other rows of the sources", hits, hits + int(natural["hit"].sum()), PRECISION)]
+    lines.append(share("precision with hard negatives too", hits, hits + int(clean["hit"].sum()), PRECISION))
     for (kind, source), own in sorted(clean.group_by("kind", "source")):
         if own["hit"].any():
-            lines.append(line(f"taken for a leak: {kind}, {source}", own["hit"].sum(), own.height))
+            lines.append(share(f"taken for a leak: {kind}, {source}", own["hit"].sum(), own.height))
     return lines
 
 
@@ -151,8 +122,8 @@ def _others(planted: pl.DataFrame, clean: pl.DataFrame) -> list[dict[str, Any]]:
     lines = []
     for name, column in (("the step", "hit"), ("half in runs of 8", "runs"), ("any run of 13", "any")):
         right, wrong = int(once[column].sum()), int(clean[column].sum())
-        lines.append(line(f"recall of all kinds, {name}", int(long[column].sum()), long.height))
-        lines.append(line(f"precision with hard negatives, {name}", right, right + wrong))
+        lines.append(share(f"recall of all kinds, {name}", int(long[column].sum()), long.height))
+        lines.append(share(f"precision with hard negatives, {name}", right, right + wrong))
     return lines
 
 
@@ -170,8 +141,8 @@ def paraphrases() -> list[dict[str, Any]]:
     lines = []
     for name, hit in rules.items():
         right, wrong = int((hit & same).sum()), int((hit & ~same).sum())
-        lines.append(line(f"recall of paraphrases, {name}", right, int(same.sum())))
-        lines.append(line(f"precision among pairs, {name}", right, right + wrong))
+        lines.append(share(f"recall of paraphrases, {name}", right, int(same.sum())))
+        lines.append(share(f"precision among pairs, {name}", right, right + wrong))
     return lines
 
 
@@ -182,21 +153,3 @@ def _overlap(item: str, row: str) -> float:
         for name, one in (("item", item), ("row", row))
     ]
     return float(leak.leak(frames[1], heldout=frames[0]).signals["overlap"][0])
-
-
-def main() -> int:
-    found = figures()
-    for one in found["figures"]:
-        bounds = f"{one['low']:.3f} – {one['high']:.3f}"
-        print(
-            f"{one['name']:<52} {one['value'] or 0:>6.3f}  {bounds}  n {one['n']:>5}  {one['goal'] or ''} {one['met']}"
-        )
-    for said in [*found["failures"], *found["notes"]]:
-        print(f"- {said}")
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Checks of single rows, measured: `python bench/checks_rows.py`.
+"""Checks of single rows, measured: `python bench/checks.py --topics rows`.
 
 Personal data on the labelled texts of `bench/data/personal.jsonl`; broken rows on defects planted into public data and
 on that data as it is; arithmetic on GSM8K, as it is and with one result changed. What reads the public data, or the
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import random
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from goals import Figure, figure, share
 
 from curate import arithmetic, embed, personal, schema
 from curate.errors import UserError
@@ -34,13 +33,10 @@ LABELLED = ROOT / "bench" / "data" / "personal.jsonl"
 DATA = ROOT.parent / "shared" / "data"
 CACHE = ROOT / ".curate-cache" / "embeddings"
 SEED = 13
-# Half of the width of a 95 % interval, in standard deviations.
-Z = 1.959964
 # Texts as long as those that the goal for speed speaks of.
 LENGTHS = (200, 700)
 # Answers of Alpaca that are encoded, once as they are: some 30 seconds.
 ENCODED = 300
-Figure = dict[str, Any]
 
 
 def figures() -> dict[str, Any]:
@@ -64,26 +60,6 @@ def _add(found: dict[str, Any], part: Callable[[list[str]], Iterable[Figure]]) -
     except UserError as error:
         found["notes"].append(str(error))
     found["failures"] += failures[:5]
-
-
-def share(name: str, hits: int, n: int, goal: str | None = None) -> Figure:
-    """Return a share with its Wilson interval, and whether it meets a goal such as ">= 0.9"."""
-    value = hits / n if n else 0.0
-    middle, root = (
-        value + Z * Z / (2 * n or 1),
-        Z * math.sqrt(value * (1 - value) / (n or 1) + Z * Z / (4 * n * n or 1)),
-    )
-    scale = 1 + Z * Z / (n or 1)
-    low, high = max(0.0, (middle - root) / scale), min(1.0, (middle + root) / scale)
-    return {"name": name, "value": value, "low": low, "high": high, "n": n, "goal": goal, "met": met(value, goal)}
-
-
-def met(value: float, goal: str | None) -> bool | None:
-    """Tell whether a value meets a goal, None without one."""
-    if goal is None:
-        return None
-    sign, bound = goal.split()
-    return value >= float(bound) if sign == ">=" else value <= float(bound)
 
 
 def rows_of(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -141,9 +117,7 @@ def _speed(failures: list[str]) -> Iterable[Figure]:
         started = time.process_time()
         pii(some)
         speed = some.height / (time.process_time() - started)
-        goal = ">= 20000"
-        entry = {"name": f"pii texts per second of CPU, {name}", "value": speed, "low": None, "high": None}
-        yield {**entry, "n": some.height, "goal": goal, "met": met(speed, goal)}
+        yield figure(f"pii texts per second of CPU, {name}", speed, some.height, goal=">= 20000")
 
 
 def _cut(failures: list[str]) -> Iterable[Figure]:
@@ -275,26 +249,10 @@ def _relevance(failures: list[str]) -> Iterable[Figure]:
         ours, theirs = chance.choices(own, k=60), chance.choices(other, k=60)
         drawn.append(sum((a > b) + 0.5 * (a == b) for a in ours for b in theirs) / 3600)
     drawn.sort()
-    entry = {"name": "relevance, own answer against one of another question: area under the curve", "value": wins}
-    yield {**entry, "low": drawn[4], "high": drawn[-5], "n": len(own), "goal": ">= 0.95", "met": met(wins, ">= 0.95")}
+    name = "relevance, own answer against one of another question: area under the curve"
+    yield figure(name, wins, len(own), (drawn[4], drawn[-5]), ">= 0.95")
     low = 0.05
     yield share(f"relevance below {low}, own answer: flagged", sum(one < low for one in own), len(own), "<= 0.02")
     yield share(
         f"relevance below {low}, answer of another question: recall", sum(one < low for one in other), len(other)
     )
-
-
-def main() -> int:
-    found = figures()
-    for one in found["figures"]:
-        span = "" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}"
-        mark = {None: "", True: "met", False: "MISSED"}[one["met"]]
-        print(f"{one['name']:<86} {one['value']:>10.4g}  {span:<16} n={one['n']:<6} {one['goal'] or '':<9} {mark}")
-    for name in ("failures", "notes"):
-        print(f"\n{name}")
-        print("\n".join(f"  {text}" for text in found[name]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,44 +1,36 @@
-"""Rule files, cost of steps and order of stages, measured: `python bench/checks_rules.py [--limit N] [--out FILE]`.
+"""Rule files, cost of steps and order of stages, measured: `python bench/checks.py --topics rules`.
 
 Precision and recall of each bundled file of rules on its named sets (see `labels.py`), with Wilson intervals; seconds
-per 1,000 rows of every step of `recipes/raw.toml` over at most N records of each of its sources (some ten thousand rows
-with the 1,000 of the default), computed in one process without any cache; and which rows change sides when any
-two stages of that recipe swap. The last two need `../shared/data` and are left out, saying so, without it.
+per 1,000 rows of every step of `recipes/raw.toml` over at most 1,000 records of each of its sources (some ten thousand
+rows), computed in one process without any cache; and which rows change sides when any two stages of that recipe swap.
+The last two need `../shared/data` and are left out, saying so, without it.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # also when it is imported from elsewhere
-
 import labels
-import orjson
+from goals import figure, share
 
 from curate import engine
 from curate.order import order
 from curate.recipe import load_recipe
 from curate.rundir import RunDir
-from reports.intervals import wilson
 
 RAW = labels.ROOT / "bench" / "recipes" / "raw.toml"
+# Records of each source, for cost and order.
 LIMIT = 1000
 # What the texts written for a file are asked to give; of what people judged on other data nothing is promised.
-PRECISION = 0.9
+PRECISION = ">= 0.9"
 SHOWN = 40
 
 
-def figures(*, limit: int = LIMIT) -> dict[str, Any]:
-    """Return figures (name, value, low, high, n, goal, met), failures and notes, JSON-able.
-
-    Args:
-        limit: records of each source, for cost and order.
-    """
+def figures() -> dict[str, Any]:
+    """Return figures (name, value, low, high, n, goal, met), failures and notes, JSON-able."""
     found: list[dict[str, Any]] = []
     failures: list[list[str]] = []
     notes = []
@@ -47,7 +39,7 @@ def figures(*, limit: int = LIMIT) -> dict[str, Any]:
             found += _quality(name, count)
             failures.append([f"{name}: {text}" for text in count.failures])
     if labels.SHARED.is_dir():
-        measured, told = _run(limit)
+        measured, told = _run()
         found += measured
         notes += told
     else:
@@ -61,23 +53,15 @@ def figures(*, limit: int = LIMIT) -> dict[str, Any]:
 def _quality(name: str, count: labels.Count) -> Iterator[dict[str, Any]]:
     """Yield precision and, where it is known, recall of a file on a set."""
     ours = count.data.startswith("bench/")
-    parts = [("precision", count.right, count.right + count.wrong, f">= {PRECISION}" if ours else None)]
+    parts = [("precision", count.right, count.right + count.wrong, PRECISION if ours else None)]
     parts += [] if count.missed is None else [("recall", count.right, count.right + count.missed, None)]
     for what, right, whole, goal in parts:
-        low, high = wilson(right, whole)
-        value = right / max(1, whole)
-        met = None if goal is None else value >= PRECISION
-        title = f"{name}: {what}, {count.data}"
-        yield {"name": title, "value": round(value, 4), "low": low, "high": high, "n": whole, "goal": goal, "met": met}
+        yield share(f"{name}: {what}, {count.data}", right, whole, goal)
 
 
-def _plain(name: str, value: float, n: int) -> dict[str, Any]:
-    return {"name": name, "value": value, "low": None, "high": None, "n": n, "goal": None, "met": None}
-
-
-def _run(limit: int) -> tuple[list[dict[str, Any]], list[str]]:
+def _run() -> tuple[list[dict[str, Any]], list[str]]:
     """Return the cost of each step and what swapping neighbours changes, and notes on both."""
-    recipe = load_recipe(RAW, limit=limit)
+    recipe = load_recipe(RAW, limit=LIMIT)
     with tempfile.TemporaryDirectory(prefix="curate-rules-") as folder:
         out = Path(folder) / "run"
         engine.execute(recipe, out=out)
@@ -86,7 +70,7 @@ def _run(limit: int) -> tuple[list[dict[str, Any]], list[str]]:
         swaps = order(run, every=True)
     steps = [step for stage in manifest["stages"] for step in stage["steps"]]
     found = [
-        _plain(
+        figure(
             f"cost: {step['as']}, seconds per 1,000 rows",
             round(step["cost"]["seconds"] * 1000 / max(1, step["cost"]["rows"]), 4),
             step["cost"]["rows"],
@@ -102,34 +86,11 @@ def _run(limit: int) -> tuple[list[dict[str, Any]], list[str]]:
         if pair["state"] != "replayed":
             notes.append(f"{name}: {pair['state']}, {pair['why']}")
             continue
-        found.append(_plain(f"{name}, rows kept only so", pair["only_now"], swaps["rows"]))
-        found.append(_plain(f"{name}, rows kept only swapped", pair["only_swapped"], swaps["rows"]))
+        found.append(figure(f"{name}, rows kept only so", pair["only_now"], swaps["rows"]))
+        found.append(figure(f"{name}, rows kept only swapped", pair["only_swapped"], swaps["rows"]))
     use = manifest["use"]["rules"]
     stage_alone = {rule["id"]: rule["unique"] for stage in manifest["stages"] for rule in stage["rules"]}
     for rule in use:
         if rule["hit"]:
             notes.append(f"{rule['id']}: {rule['hit']} hits, {stage_alone[rule['id']]} unique, {rule['alone']} alone")
     return found, notes
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=LIMIT, help="records of each source")
-    parser.add_argument("--out", type=Path, help="where the JSON goes")
-    given = parser.parse_args()
-    found = figures(limit=given.limit)
-    for one in found["figures"]:
-        interval = "" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}"
-        goal = "" if one["goal"] is None else f"{one['goal']} {'met' if one['met'] else 'NOT MET'}"
-        print(f"{one['value']:>9.4f}  {interval:<16}  n {one['n']:>7,}  {goal:<15}  {one['name']}")
-    for note in found["notes"]:
-        print(f"note: {note}")
-    for text in found["failures"]:
-        print(f"wrong: {text}")
-    if given.out:
-        given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Measure the toxicity step: `python bench/checks_toxicity.py`.
+"""Measure the toxicity step: `python bench/checks.py --topics toxicity`.
 
 On functional tests of hate speech and on requests in the manner of moderation sets (both in `bench/toxicity`, written
 before anything was fitted), and on public tweets with labels (`../shared/data`). AUROC intervals are bootstrapped (200
@@ -7,10 +7,8 @@ draws, seed 13), shares have Wilson intervals, both 95 %.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import re
-import sys
 import tempfile
 import time
 import tomllib
@@ -21,19 +19,17 @@ from typing import Any
 import numpy as np
 import orjson
 import polars as pl
+from goals import figure, share
+
+from curate import embed, screen
+from curate.steps.toxicity import TOXIC, toxicity
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from curate import embed, screen  # noqa: E402
-from curate.steps.toxicity import TOXIC, toxicity  # noqa: E402
-
 DATA = ROOT.parent / "shared" / "data" / "raw"
 SETS = ROOT / "bench" / "toxicity"
 IDENTITY = ("neutral mention", "positive mention")
 DRAWS, SEED = 200, 13
 TWEETS, ORDINARY = 1000, 1500
-_Z = 1.96
 
 
 class Judge:
@@ -68,29 +64,11 @@ def area(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def auroc(name: str, positive: np.ndarray, negative: np.ndarray, goal: float | None = None) -> dict[str, Any]:
+def auroc(name: str, positive: np.ndarray, negative: np.ndarray, goal: str | None = None) -> dict[str, Any]:
     drawn = np.random.Generator(np.random.PCG64(SEED))
     areas = [area(drawn.choice(positive, len(positive)), drawn.choice(negative, len(negative))) for _ in range(DRAWS)]
     value, (low, high) = area(positive, negative), np.quantile(areas, [0.025, 0.975])
-    return figure(f"AUROC, {name}", value, (low, high), len(positive) + len(negative), (">=", goal))
-
-
-def share(name: str, hits: int, of: int, goal: tuple[str, float | None] = (">=", None)) -> dict[str, Any]:
-    p, z2 = hits / of, _Z * _Z
-    half = _Z * (p * (1 - p) / of + z2 / (4 * of * of)) ** 0.5 / (1 + z2 / of)
-    middle = (p + z2 / (2 * of)) / (1 + z2 / of)
-    return figure(name, p, (max(0.0, middle - half), min(1.0, middle + half)), of, goal)
-
-
-def figure(
-    name: str, value: float, interval: tuple[float, float] | None, n: int, goal: tuple[str, float | None] = (">=", None)
-) -> dict[str, Any]:
-    sign, bound = goal
-    met = None if bound is None else value >= bound if sign == ">=" else value <= bound
-    low, high = interval or (None, None)
-    rounded = [None if one is None else round(float(one), 4) for one in (value, low, high)]
-    said = None if bound is None else f"{sign} {bound:g}"
-    return {"name": name, "value": rounded[0], "low": rounded[1], "high": rounded[2], "n": n, "goal": said, "met": met}
+    return figure(f"AUROC, {name}", value, len(positive) + len(negative), (low, high), goal)
 
 
 def functional() -> list[dict[str, Any]]:
@@ -123,7 +101,7 @@ def on_functions(judge: Judge, failures: list[str]) -> list[dict[str, Any]]:
     texts = [case["text"] for case in cases]
     hateful = np.array([case["hateful"] for case in cases])
     scores = judge.scores(texts)
-    found = [auroc("functional tests", scores[hateful], scores[~hateful], 0.8)]
+    found = [auroc("functional tests", scores[hateful], scores[~hateful], ">= 0.8")]
     for name, other in (("lexicon alone", judge.scores(texts, concepts=False)), ("concepts alone", judge.heads(texts))):
         found.append(auroc(f"functional tests, {name}", other[hateful], other[~hateful]))
     for group in sorted({case["group"] for case in cases} - {None}):
@@ -148,17 +126,17 @@ def by_group(cases: list[dict[str, Any]], scores: np.ndarray, identity: np.ndarr
     for group in sorted({case["group"] for case in cases} - {None}):
         ours = identity & np.array([case["group"] == group for case in cases])
         rates[group] = (int(flagged[ours].sum()), int(ours.sum()))
-    found = [share(f"identity flagged, {group}", *rate, goal=("<=", 0.05)) for group, rate in rates.items()]
+    found = [share(f"identity flagged, {group}", *rate, goal="<= 0.05") for group, rate in rates.items()]
     average = flagged[identity].mean()
     worst = max(hits / of for hits, of in rates.values()) / average if average else 1.0
-    found.append(share("identity flagged, all", int(flagged[identity].sum()), int(identity.sum()), goal=("<=", 0.05)))
-    return [*found, figure("identity flagged, worst group to average", worst, None, int(identity.sum()), ("<=", 1.5))]
+    found.append(share("identity flagged, all", int(flagged[identity].sum()), int(identity.sum()), goal="<= 0.05"))
+    return [*found, figure("identity flagged, worst group to average", worst, int(identity.sum()), goal="<= 1.5")]
 
 
 def on_prompts(judge: Judge, failures: list[str]) -> list[dict[str, Any]]:
     flagged, harmless = prompts()
     yes, no = (judge.scores([text for text, _ in some]) for some in (flagged, harmless))
-    found = [auroc("requests", yes, no, 0.85)]
+    found = [auroc("requests", yes, no, ">= 0.85")]
     for name, measure in (
         ("lexicon alone", lambda t: judge.scores(t, concepts=False)),
         ("concepts alone", judge.heads),
@@ -200,7 +178,7 @@ def on_ordinary(judge: Judge) -> list[dict[str, Any]]:
         encoded = sum(any(fitted.doubt(text[a:b]) >= 0 for a, b in screen.windows(text)) for text in texts)
         found.append(share(f"alpaca {name}, flagged", int((scores >= TOXIC).sum()), len(texts)))
         found.append(share(f"alpaca {name}, rows encoded", encoded, len(texts)))
-        found.append(figure(f"alpaca {name}, seconds per 1,000 rows", seconds, None, len(texts)))
+        found.append(figure(f"alpaca {name}, seconds per 1,000 rows", seconds, len(texts)))
     return found
 
 
@@ -221,25 +199,10 @@ def figures() -> dict[str, Any]:
         started = time.perf_counter()
         screen.screen(judge.vectors)
         fitted = time.perf_counter() - started
-        found = [figure("seconds to fit, examples encoded anew", fitted, None, 1)]
+        found = [figure("seconds to fit, examples encoded anew", fitted, 1)]
         found += on_functions(judge, failures) + on_prompts(judge, failures)
         if DATA.is_dir():
             found += on_tweets(judge) + on_ordinary(judge)
         else:
             notes.append("../shared/data is absent: no tweets, no ordinary data")
     return {"figures": found, "failures": failures[:40], "notes": notes}
-
-
-def main() -> int:
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    told = figures()
-    for one in told["figures"]:
-        interval = f"[{one['low']:.3f}, {one['high']:.3f}]" if one["low"] is not None else ""
-        met = "" if one["met"] is None else "met" if one["met"] else "MISSED"
-        print(f"{one['name']:58}{one['value']:8.3f}  {interval:16}  n {one['n']:<6}{one['goal'] or '':8}{met}")
-    print(*(f"failure  {text}" for text in told["failures"]), *(f"note  {text}" for text in told["notes"]), sep="\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
