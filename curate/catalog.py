@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,7 +52,8 @@ class StepInfo:
         tables: description by side table.
         needs: what the engine supplies, see `SUPPLIED`.
         path: its file.
-        rules: the bundled rule files it reads, as `folder/name`: what the constant `RULES` of its file says.
+        rules: the bundled rule files it reads, as `folder/name`, by the argument that names other ones instead or, if
+            false, none: what the constant `RULES` of its file says.
     """
 
     name: str
@@ -64,7 +65,7 @@ class StepInfo:
     tables: dict[str, str]
     needs: frozenset[str]
     path: Path
-    rules: tuple[str, ...] = ()
+    rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names_keepers(self) -> bool:
@@ -115,7 +116,7 @@ def describe(name: str) -> StepInfo:
         tables={key: text for key, (_, text) in _entries(blocks.get("Tables", "")).items()},
         needs=frozenset(needs),
         path=Path(module.__file__ or ""),
-        rules=tuple(getattr(module, "RULES", ())),
+        rules=getattr(module, "RULES", {}),
     )
 
 

@@ -32,20 +32,18 @@ _SHOWN = 40
 
 
 def files(use: Use, recipe: Recipe) -> list[tuple[str, Path]]:
-    """Return folder and path of the rule files that a step reads: its own, or those that an argument names instead."""
+    """Return folder and path of the rule files that a step reads: bundled ones, or those that its arguments name."""
     info = catalog.describe(use.step)
     arguments = catalog.resolved(info, use.arguments, resolve=recipe.resolve)
-    own = [(folder, arguments[name]) for name in arguments if (folder := _folder(name, arguments[name]))]
-    replaced = {folder for folder, _ in own}
-    bundled = [(folder, name) for folder, _, name in (one.partition("/") for one in info.rules)]
-    replaced |= {folder for folder, _ in bundled if arguments.get(folder) is False}  # switched off
-    return own + [(folder, rule_file(folder, name)) for folder, name in bundled if folder not in replaced]
-
-
-def _folder(argument: str, value: Any) -> str | None:
-    """Return the folder whose files an argument replaces: it is named like the folder, in the singular or as it is."""
-    named = f"{argument.removesuffix('s')}s"
-    return next((folder for folder in _KINDS if folder == named and isinstance(value, Path)), None)
+    found: list[tuple[str, Path]] = []
+    for argument, names in info.rules.items():
+        value = arguments.get(argument)
+        folders = [name.partition("/")[::2] for name in names]
+        if isinstance(value, Path):
+            found.append((folders[0][0], value))
+        elif value is not False:
+            found += [(folder, rule_file(folder, name)) for folder, name in folders]
+    return found
 
 
 def lacks(folder: str, path: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from curate import rulebook, terms
 from curate.schema import Measured
 from curate.terms import Hit
 
-RULES = ("lexicons/associations", "lexicons/identity")
+RULES = {"lexicon": ("lexicons/associations",), "groups": ("lexicons/identity",)}
 _SIGNALS: dict[str, pl.DataType] = {
     "sentences": pl.UInt32(), "occupations": pl.List(pl.String), "pairs": pl.List(pl.String)
 }  # fmt: skip

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate import rulebook, terms
 
-RULES = ("lexicons/identity",)
+RULES = {"lexicon": ("lexicons/identity",)}
 _SCHEMA: dict[str, pl.DataType] = {"mentions": pl.UInt32(), "groups": pl.List(pl.String), "axes": pl.List(pl.String)}
 
 

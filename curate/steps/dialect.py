@@ -8,7 +8,7 @@ import polars as pl
 
 from curate import rulebook, terms
 
-RULES = ("lexicons/dialect",)
+RULES = {"lexicon": ("lexicons/dialect",)}
 _SCHEMA: dict[str, pl.DataType] = {"markers": pl.UInt32(), "varieties": pl.List(pl.String)}
 
 

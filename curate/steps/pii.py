@@ -10,7 +10,7 @@ from curate import personal, presidio, schema
 from curate.personal import Span
 from curate.schema import Measured
 
-RULES = ("patterns/pii",)
+RULES = {"patterns": ("patterns/pii",)}
 SECRET = "secret"
 _TABLE = {"id": pl.String, "column": pl.String, "kind": pl.String, "start": pl.UInt32, "end": pl.UInt32}
 

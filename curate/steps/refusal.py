@@ -9,7 +9,7 @@ import polars as pl
 from curate import languages, rulebook, schema, text
 from curate.rulebook import Pattern
 
-RULES = ("patterns/refusal",)
+RULES = {"patterns": ("patterns/refusal",)}
 # A refusal comes at once, at the latest after a sentence of courtesy; a closing phrase may be followed by one more.
 SENTENCES = 2
 # Characters looked at from either end: two long sentences, so that a book-length answer costs no more than a short one.

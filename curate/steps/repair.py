@@ -12,7 +12,7 @@ from curate import clean, fences, mend, rulebook
 from curate.rulebook import Pattern
 from curate.schema import Measured
 
-RULES = ("patterns/markers",)
+RULES = {"patterns": ("patterns/markers",)}
 # Characters at either end of a turn in which a marker is looked for. Behind a marker at the start the patterns look for
 # signs of a document or a dialogue of which it is a part; 2,000 are some paragraphs.
 _HEAD, _TAIL = 2000, 120

@@ -12,7 +12,7 @@ from curate import rulebook, swaps, terms
 from curate.errors import UserError, suggest
 from curate.schema import Measured
 
-RULES = ("lexicons/swaps",)
+RULES = {"lexicon": ("lexicons/swaps",)}
 _SIGNALS: dict[str, pl.DataType] = {"counterfactuals": pl.UInt32(), "gap": pl.Float64(), "flips": pl.UInt32()}
 _PLACES: dict[str, pl.DataType] = {
     "row": pl.UInt32(), "group": pl.String(), "other": pl.String(), "mixed": pl.Boolean()

@@ -17,7 +17,10 @@ from curate.rulebook import Lexicon
 from curate.screen import Verdict
 from curate.terms import Hit, Matcher
 
-RULES = ("lexicons/toxicity", *(f"concepts/{category}" for category in CATEGORIES))
+RULES = {
+    "lexicon": ("lexicons/toxicity",),
+    "concepts": tuple(f"concepts/{category}" for category in CATEGORIES),
+}
 # The default threshold.
 TOXIC = 0.5
 # The entry of the lexicon that holds vulgar words without a target.

@@ -274,8 +274,9 @@ def read_by(step: str) -> set[str]:
 @pytest.mark.parametrize("step", catalog.names())
 def test_a_step_declares_the_rule_files_that_it_reads(step: str) -> None:
     info = catalog.describe(step)
-    assert set(info.rules) == read_by(step)
-    assert all((RULES / f"{name}.toml").is_file() for name in info.rules)
+    named = [name for names in info.rules.values() for name in names]
+    assert set(named) == read_by(step)
+    assert all((RULES / f"{name}.toml").is_file() for name in named)
 
 
 def test_an_argument_replaces_the_file_of_its_folder(tmp_path: Path) -> None:
@@ -283,3 +284,8 @@ def test_an_argument_replaces_the_file_of_its_folder(tmp_path: Path) -> None:
     assert proof.files(Use(step="bias"), recipe) == [("lexicons", RULES / "lexicons" / "identity.toml")]
     own = Use.model_validate({"step": "bias", "lexicon": "words.toml"})
     assert proof.files(own, recipe) == [("lexicons", tmp_path.resolve() / "words.toml")]
+    two = Use.model_validate({"step": "association", "groups": "words.toml"})
+    bundled = RULES / "lexicons" / "associations.toml"
+    assert proof.files(two, recipe) == [("lexicons", bundled), ("lexicons", tmp_path.resolve() / "words.toml")]
+    off = Use.model_validate({"step": "toxicity", "concepts": False})
+    assert proof.files(off, recipe) == [("lexicons", RULES / "lexicons" / "toxicity.toml")]
