@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import platform
@@ -45,9 +46,37 @@ def versions() -> dict[str, str]:
 
 @memoize
 def code_digest(*files: str) -> str:
-    """Return the hash of source files of this package, named without ending; without names of all but steps and cli."""
-    paths = [PACKAGE / f"{name}.py" for name in files] or sorted(PACKAGE.glob("*.py"))
+    """Return the hash of source files of this package (named without ending) and of all of ours that they import.
+
+    Without names: of all files but steps and command line.
+    """
+    paths = [PACKAGE / f"{name}.py" for name in sources(*files)] if files else sorted(PACKAGE.glob("*.py"))
     return digest(*(path.read_bytes() for path in paths))
+
+
+def sources(*files: str) -> list[str]:
+    """Return these files and all of this package that they import, directly or not, sorted; also within functions."""
+    found: set[str] = set()
+    ahead = list(files)
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += _imported(name)
+    return sorted(found)
+
+
+@memoize
+def _imported(file: str) -> tuple[str, ...]:
+    """Return the files of this package that one imports itself."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{file}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    ours = (name.removeprefix(f"{PACKAGE.name}.").replace(".", "/") for name in names if name.startswith(PACKAGE.name))
+    return tuple(sorted(name for name in ours if (PACKAGE / f"{name}.py").is_file()))
 
 
 def folder_digest(folder: Path, pattern: str = "**/*.toml") -> str:

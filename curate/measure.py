@@ -23,14 +23,8 @@ Progress = Callable[[str, int, int], None]
 Result = tuple[Measured, bool, float | None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
-# Files whose change must renew every step's results.
-CODE = (
-    "schema", "text", "chance", "stars", "shingles", "wordsets", "kernels", "overlap", "rarity", "joins", "sketches",
-    "similar", "banded", "copies", "terms", "embed", "rulebook", "rulefile", "personal", "clean", "mend", "chat",
-    "tokenizer", "recurrence", "runs", "suffixes", "threads", "presidio", "languages", "fences", "arithmetic",
-    "calls", "swaps", "heldout", "pieces", "kinship", "covers", "folds", "concepts", "disguise", "heads", "screen",
-    "classifier", "vulgar",
-)  # fmt: skip
+# Code that every step's results depend on beside its own: what the engine hands out, and to other steps.
+_HANDED = ("schema", "embed", "catalog")
 
 
 @dataclass(frozen=True)
@@ -151,7 +145,7 @@ class Runner:
         given["vectors"] = canonical(self.embedding).decode() if vectors else ""
         folders = ("concepts", "lexicons", "patterns", "templates")
         rules = [cache.folder_digest(rulebook.RULES / name) for name in folders]
-        code = cache.code_digest(*CODE, *(f"steps/{name}" for name in (info.name, *others)))
+        code = cache.code_digest(*_HANDED, *(f"steps/{name}" for name in (info.name, *others)))
         return cache.key(info.name, given, rules, code, cache.versions())
 
     def _slices(

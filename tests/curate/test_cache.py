@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.cache import Store, code_digest, folder_digest, key
+from curate.cache import Store, code_digest, folder_digest, key, sources
 from curate.schema import Measured
 
 RESULT = Measured(pl.DataFrame({"words": [1, 2]}), {"pairs": pl.DataFrame({"id": ["a"]})})
@@ -51,3 +51,10 @@ def test_keys_tell_arguments_files_and_code_apart(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("x = 2")
     assert folder_digest(tmp_path) != before
     assert code_digest("text") != code_digest("schema")
+
+
+def test_the_code_of_a_step_is_all_that_it_imports_at_any_depth() -> None:
+    found = sources("steps/near")
+    # The step imports `copies`, that `wordsets`, and that the compiled loops within a function.
+    assert {"steps/near", "copies", "wordsets", "kernels"} <= set(found)
+    assert not {"measure", "engine", "personal"} & set(found)
