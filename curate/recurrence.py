@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from curate import shingles
 from curate.schema import digest
+from curate.wordsets import lists
 
 _Ints = npt.NDArray[np.int64]
 _Hashes = npt.NDArray[np.uint64]
@@ -34,9 +34,7 @@ def windows(texts: pl.Series, *, size: int) -> pl.Series:
     ends = np.repeat(np.cumsum(counts), counts)[: len(runs)]
     inside = runs[np.arange(len(runs)) + size <= ends]
     offsets = np.concatenate([[0], np.cumsum(np.maximum(counts - size + 1, 0))]).astype(np.int64)
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(inside))
-    found = pl.DataFrame({"windows": pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.UInt64)), "text": texts})
-    return found.select(windows=pl.when(pl.col("text").is_not_null()).then("windows"))["windows"]
+    return lists(offsets, inside, nulls=texts.is_null()).alias("windows")
 
 
 def _powers(base: int, count: int) -> _Hashes:

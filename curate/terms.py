@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
@@ -103,6 +104,8 @@ def judged(rows: pl.DataFrame, *, column: str, language: str) -> pl.Series:
     return fold(texts.set(languages.foreign(rows, texts, known=language, letters=40, score=0.8), None))
 
 
+# A step builds the same ones again for each slice; no recipe has more lists and categories.
+@lru_cache(maxsize=256)
 def matcher(lexicon: Lexicon, *categories: str) -> Matcher:
     """Return the matcher of a lexicon.
 

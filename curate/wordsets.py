@@ -60,11 +60,22 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
         room = values[used:]
         ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, _PLAIN, width, room)
         ends[start + 1 : stop + 1] += used
-    lists = pa.LargeListArray.from_arrays(
-        pa.array(ends), pa.array(values[: ends[-1]]), mask=pa.array(texts.is_null().to_numpy())
-    )
-    found = pl.Series("hashes", pl.from_arrow(lists), dtype=pl.List(pl.UInt64))
-    return found, pl.Series("words", words)
+    return lists(ends, values, nulls=texts.is_null()).alias("hashes"), pl.Series("words", words)
+
+
+def lists(ends: npt.NDArray[np.int64], values: Hashes, *, nulls: pl.Series) -> pl.Series:
+    """Return one list of hashes per text, from all of them end to end, without a copy.
+
+    Args:
+        ends: (n + 1,) where each list ends, with a 0 before.
+        values: the hashes; what is behind the last list is left out.
+        nulls: which of the texts are null.
+    """
+    # From buffers: pyarrow imports pandas, if it is there, to look at an array of numpy.
+    offsets = pa.Array.from_buffers(pa.int64(), len(ends), [None, pa.py_buffer(ends)])
+    hashes = pa.Array.from_buffers(pa.uint64(), int(ends[-1]), [None, pa.py_buffer(values)])
+    found = pa.LargeListArray.from_arrays(offsets, hashes, mask=nulls.to_arrow())
+    return pl.Series(pl.from_arrow(found), dtype=pl.List(pl.UInt64))
 
 
 def _with_room(values: Hashes, used: int, more: int) -> Hashes:
