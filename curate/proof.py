@@ -72,14 +72,14 @@ def _counted(found: list[tuple[str, str]]) -> Iterator[str]:
 
 def _entries(file: Any) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the examples of a word list, and of which entry."""
-    finders: dict[str, terms.Matcher] = {}
+    finders = {one: terms.built(file, one) for one in {entry.category for entry in file.entries} - {terms.PART}}
     for place, entry in enumerate(file.entries):
         if entry.category == terms.PART:
             continue
-        finder = finders.setdefault(entry.category, terms.matcher(file, entry.category))
 
-        def found(text: str, finder: terms.Matcher = finder, entry: rulebook.Entry = entry) -> bool:
+        def found(text: str, entry: rulebook.Entry = entry) -> bool:
             folded = str(terms.fold(pl.Series([text]))[0])
+            finder = finders[entry.category]
             return any(hit.entry is entry for hit in finder.find(folded))
 
         yield from _examples(entry, entry.id or f"entry {place + 1} ({entry.category})", found)

@@ -104,10 +104,15 @@ def judged(rows: pl.DataFrame, *, column: str, language: str) -> pl.Series:
     return fold(texts.set(languages.foreign(rows, texts, known=language, letters=40, score=0.8), None))
 
 
-# A step builds the same ones again for each slice; no recipe has more lists and categories.
+# A step asks for the same ones again for each slice; no recipe has more lists and categories.
 @lru_cache(maxsize=256)
 def matcher(lexicon: Lexicon, *categories: str) -> Matcher:
-    """Return the matcher of a lexicon.
+    """Return the matcher of a lexicon, see `built`; the same one for equal lexicons."""
+    return built(lexicon, *categories)
+
+
+def built(lexicon: Lexicon, *categories: str) -> Matcher:
+    """Build the matcher of a lexicon.
 
     Where two terms begin at the same place, the one of greater weight is found, of equals the one listed first.
 

@@ -7,8 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from curate import schema
+
+# How long a machine takes decides no test.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def build_rows(*rows: dict[str, Any]) -> pl.DataFrame:

@@ -220,7 +220,7 @@ def test_a_step_that_names_keepers_names_rows_that_stay(name: str, odd_rows: pl.
 
 @pytest.mark.parametrize("name", ROW_WISE)
 @given(texts=st.lists(st.text(max_size=60), max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_keeps_the_contract(name: str, make_rows: Builder, tmp_path: Path, texts: list[str]) -> None:
     rows = make_rows(*({"prompt": text[::-1], "response": text} for text in texts))
     step = Step(name, rows=rows, folder=tmp_path)

@@ -25,7 +25,7 @@ def removed(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return rows.hstack(found).filter(pl.col("rank") > 0).select("id", "keeper", "similarity")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, min_size=1, max_size=25), st.sampled_from([0.3, 0.5]), st.sampled_from([0.5, 0.6, 0.8, 1.0]))
 def test_a_higher_threshold_is_decided_as_a_new_run_would(contents: list[str], low: float, high: float) -> None:
     rows = frame(contents)
@@ -35,7 +35,7 @@ def test_a_higher_threshold_is_decided_as_a_new_run_would(contents: list[str], l
         assert found.equals(removed(rows, decided(rows, high).signals))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, min_size=1, max_size=25), st.data())
 def test_fewer_texts_are_decided_as_a_new_run_of_them_would(contents: list[str], data: st.DataObject) -> None:
     rows = frame(contents)

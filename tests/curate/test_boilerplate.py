@@ -129,7 +129,7 @@ WORD = st.sampled_from(["given", "the", "following", "text", "answer", "İstanbu
 TURN = st.lists(WORD, min_size=1, max_size=12).map(" ".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(TURN, TURN), min_size=1, max_size=20))
 def test_contents_lose_words_of_the_user_only_and_are_never_empty(pairs: list[tuple[str, str]]) -> None:
     common = [chat(f"given the following text answer {number}", "x1") for number in range(100)]

@@ -119,7 +119,7 @@ def test_semicolons_without_a_header(tmp_path):
         list(read.read(put(tmp_path, "a.csv", "a;1\nb;2\n"), positional=True))
 
 
-QUICK = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+QUICK = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 CELL = st.text(

@@ -134,7 +134,7 @@ JSON = st.recursive(
     max_leaves=10,
 )  # fmt: skip
 RECORDS = st.dictionaries(TEXT, JSON, max_size=4) | st.lists(JSON, max_size=3)
-QUICK = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+QUICK = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @QUICK

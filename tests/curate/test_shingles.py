@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import shingles, text
@@ -9,7 +9,6 @@ from curate import shingles, text
 TEXTS = st.lists(st.text(alphabet="ab .日", max_size=12), max_size=6)
 
 
-@settings(deadline=None)
 @given(TEXTS, st.integers(1, 4))
 def test_windows_are_equal_exactly_where_the_runs_of_words_are(texts: list[str], n: int) -> None:
     found = shingles.windows(shingles.word_hashes(texts), n=n)

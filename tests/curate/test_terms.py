@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import terms
@@ -44,7 +44,6 @@ def test_a_missing_text_holds_none() -> None:
 @given(
     values=st.lists(st.lists(st.sampled_from(["cat", "black", "at", "s", " ", "é", "²", "“", "ï", "na", "ve", "'"])))
 )
-@settings(deadline=None)
 def test_many_texts_at_once_give_what_each_gives(matcher: terms.Matcher, values: list[list[str]]) -> None:
     texts = pl.Series(["".join(parts) for parts in values], dtype=pl.String)
     assert matcher.hits(texts) == [list(matcher.find(value)) for value in texts]

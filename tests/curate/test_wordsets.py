@@ -21,7 +21,7 @@ def sets(texts: list[str | None], width: int) -> tuple[list[list[int] | None], l
     return found.to_list(), words.to_list()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS, st.integers(1, 4))
 def test_hashes_are_equal_exactly_where_the_shingles_of_words_are(texts: list[str], width: int) -> None:
     hashes, words = sets(list(texts), width)

@@ -25,7 +25,7 @@ NEEDS = pytest.mark.skipif(
 )
 # In a process of its own, as the import takes seconds and warns; any connection would fail the test.
 READ = """
-import json, socket, sys
+import json, os, socket, sys
 
 def refuse(*a, **k):
     raise OSError("no network in this test")
@@ -44,6 +44,8 @@ data = mlcroissant.Dataset(jsonld=sys.argv[1])
 issues = data.metadata.ctx.issues
 records = [plain(record) for record in data.records("rows")]
 print(json.dumps({"errors": sorted(issues.errors), "warnings": sorted(issues.warnings), "records": records}))
+sys.stdout.flush()
+os._exit(0)  # now and then a thread of the libraries aborts while the interpreter goes
 """
 STATED = {"creators": ["Ada"], "url": "https://example.org/mix", "published": "2026-01-31", "cite": "Ada 2026",
           "uses": "tuning", "version": "2.0.1"}  # fmt: skip

@@ -27,7 +27,7 @@ def test_vendi_gives_the_published_values() -> None:
     assert round(spread.vendi(np.array([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]])), 4) == 2.1573
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40))
 def test_vendi_lies_between_one_and_n_and_copies_change_nothing(rows: int) -> None:
     vectors = unit(rows).astype(np.float64)

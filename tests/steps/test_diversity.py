@@ -43,7 +43,7 @@ def plain(vectors: npt.NDArray[np.float64], start: int) -> tuple[list[int], list
     return order, far
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from("abcdefghijklm"), min_size=1, max_size=30), st.integers(0, 5))
 def test_ranks_are_those_of_plain_farthest_first(contents: list[str], seed: int) -> None:
     rows = frame(list(contents))

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.steps.echo import echo
@@ -51,7 +51,6 @@ def test_without_one_of_the_texts_there_is_no_verdict() -> None:
 
 # Longer and shorter than `FEW`, the number of words where another way is taken.
 @given(*[st.lists(st.sampled_from(["a", "ab", "b", "é", "日"]), min_size=1, max_size=60)] * 2)
-@settings(deadline=None)
 def test_share_and_longest_run_agree_with_a_plain_count(source: list[str], copy: list[str]) -> None:
     share, longest, _ = measured(", ".join(source), " ".join(copy))
     size = min(3, len(copy))

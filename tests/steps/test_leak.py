@@ -235,7 +235,7 @@ def test_references_that_give_no_item_are_refused(tmp_path: Path) -> None:
 TEXTS = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(TEXTS, max_size=6), st.lists(TEXTS, max_size=5))
 def test_a_whole_copy_has_the_overlap_1_and_nothing_has_more(contents: list[str], items: list[str]) -> None:
     found = leak.leak(frame("row", *contents), heldout=frame("held", *items), n=3, whole=2).signals

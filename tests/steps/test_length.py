@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import text
@@ -46,6 +46,5 @@ def test_looks_at_the_column_it_is_given(make_rows: Rows) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_words_agree_with_the_tokens_of_the_kernel(value: str) -> None:
     assert measured(value)[0] == len(text.tokens(value))

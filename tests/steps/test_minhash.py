@@ -34,7 +34,7 @@ def jaccard(one: str, two: str) -> float:
     return len(first & second) / len(first | second) if first and second else 0.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(WORDS, max_size=25), st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_every_removed_text_names_a_kept_one_at_or_above_the_threshold(contents: list[str], threshold: float) -> None:
     rows = frame(contents)
@@ -54,7 +54,7 @@ def test_every_removed_text_names_a_kept_one_at_or_above_the_threshold(contents:
         assert sorted(members) == list(range(size))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(WORDS, max_size=20), st.integers(0, 99))
 def test_the_order_in_which_rows_come_does_not_matter(contents: list[str], seed: int) -> None:
     rows = frame(contents)

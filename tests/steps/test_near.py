@@ -35,7 +35,7 @@ def jaccard(one: str, two: str, shingle: int = 1) -> float:
     return len(first & second) / len(first | second) if first and second else 0.0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(CONTENTS, THRESHOLDS, st.integers(1, 3), st.booleans())
 def test_removed_texts_have_a_kept_witness_and_no_two_kept_ones_are_alike(
     contents: list[str], threshold: float, shingle: int, sweep: bool
@@ -51,7 +51,7 @@ def test_removed_texts_have_a_kept_witness_and_no_two_kept_ones_are_alike(
         assert jaccard(content[one], content[two], shingle) < threshold
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CONTENTS, THRESHOLDS)
 def test_the_walk_goes_from_the_longest_and_finds_the_most_similar_keeper_so_far(
     contents: list[str], threshold: float
@@ -76,7 +76,7 @@ def test_the_walk_goes_from_the_longest_and_finds_the_most_similar_keeper_so_far
     assert stays == sorted(row["id"] for row in keepers)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CONTENTS, THRESHOLDS)
 def test_pairs_are_all_that_reach_the_threshold(contents: list[str], threshold: float) -> None:
     rows = frame(contents).sort("id")
@@ -95,7 +95,7 @@ def test_pairs_are_all_that_reach_the_threshold(contents: list[str], threshold: 
         assert len({pair for pair, share in pairs.items() if share < 1}) == len(every)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CONTENTS, st.integers(0, 99), st.integers(2, 4))
 def test_neither_order_nor_slices_nor_threads_nor_the_way_to_the_keepers_matter(
     contents: list[str], seed: int, workers: int

@@ -4,7 +4,7 @@ from collections import Counter
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -68,7 +68,6 @@ WORDS = ["a", "bb", "cccccccc", "cccccccd", "x" * 12, "x" * 11 + "y", "ж" * 9, 
 
 
 @given(st.lists(st.sampled_from(WORDS[:3]) | st.sampled_from(WORDS), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_ngram_shares_agree_with_a_plain_count(words: list[str]) -> None:
     """The same definitions without the shortcut from one length to the next."""
     found, whole = measured(" ".join(words)), sum(map(len, words))

@@ -42,7 +42,7 @@ def similarity(one: str | None, two: str | None) -> float:
     return float(np.cos(np.radians(float(one or 0) - float(two or 0))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ANGLES, st.sampled_from([0.1, 0.5, 0.95, 1.0]), st.sampled_from([0, 200_000]))
 def test_every_removed_text_names_a_kept_one_at_or_above_the_threshold(
     contents: list[str | None], threshold: float, exact_up_to: int
@@ -64,7 +64,7 @@ def test_every_removed_text_names_a_kept_one_at_or_above_the_threshold(
         assert sorted(found.filter(pl.col("cluster") == cluster)["rank"]) == list(range(size))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ANGLES, st.sampled_from([0.1, 0.5, 0.95]))
 def test_no_two_texts_that_stay_are_similar(contents: list[str | None], threshold: float) -> None:
     rows = frame(contents)
@@ -75,7 +75,7 @@ def test_no_two_texts_that_stay_are_similar(contents: list[str | None], threshol
     assert len(stay) - len(worded) == sum(text in ("", "?!") for text in contents)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANGLES, st.integers(0, 99), st.sampled_from([0, 200_000]))
 def test_the_order_in_which_rows_come_does_not_matter(contents: list[str | None], seed: int, exact_up_to: int) -> None:
     rows = frame(contents)

@@ -58,7 +58,7 @@ def beside(texts: Sequence[list[str]], place: Place, shift: int) -> tuple[Any, .
     return (texts[number][at],) if 0 <= at < len(texts[number]) else ("end", number, at)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(WORDS, max_size=7), st.integers(1, 4), st.integers(2, 3))
 def test_spans_are_those_that_trying_every_run_of_words_finds(contents: list[str], words: int, least: int) -> None:
     texts = [text.words(content) for content in contents]

@@ -4,7 +4,7 @@ import unicodedata
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.steps.symbols import symbols
@@ -50,7 +50,6 @@ def test_a_text_without_words_has_no_word_shares() -> None:
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x2FFF), min_size=1, max_size=100))
-@settings(deadline=None)
 def test_digits_agree_with_the_unicode_database(value: str) -> None:
     digits = sum(unicodedata.category(character) == "Nd" for character in value)
     assert measured(value)["digit_share"] == pytest.approx(digits / len(value))

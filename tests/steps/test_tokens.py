@@ -108,7 +108,7 @@ CONTENTS = st.lists(
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @given(contents=st.lists(CONTENTS.map(" ".join).filter(str.strip), min_size=2, max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_trained_pieces_are_the_trained_turns_and_their_markers(
     measure: Callable[..., Measured], name: str, contents: list[str]
 ) -> None:
