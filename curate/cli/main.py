@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
 
 import typer
 
@@ -47,6 +51,8 @@ def main() -> None:
     0 done, 1 bug, 2 usage or recipe error, 3 a gate failed, 4 input unreadable or nothing left, 5 a missing extra or
     model, 130 interrupted.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a job in the background ignores it
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         status = app(standalone_mode=False)
         if sys.stdout is not None:  # it is None when the shell has closed it
@@ -67,6 +73,19 @@ def main() -> None:
         _tell_json("curate", "interrupted", "the same command goes on from there", INTERRUPTED)
         stderr().print("interrupted: what was finished is cached, the same command goes on from there")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; inside numba's compiler, where it becomes another error or a crash, once that is done."""
+    caller = frame
+    while caller is not None:
+        if caller.f_globals.get("__name__", "").partition(".")[0] in ("numba", "llvmlite"):
+            again = threading.Timer(0.05, _thread.interrupt_main)  # a kernel compiles in a second or two
+            again.daemon = True
+            again.start()
+            return
+        caller = caller.f_back
+    signal.default_int_handler(number, frame)
 
 
 def _failed(error: UserError) -> int:

@@ -86,7 +86,7 @@ def test_a_command_is_copied_as_it_stands(visit: Callable[..., Any], report: Pat
     page = visit(report).page
     command = page.locator("#next .command").first
     command.get_by_role("button").click()
-    assert command.get_by_role("button", name="Copy command").text_content() == "copied"
+    command.get_by_role("button", name="Copy command").filter(has_text="copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == command.locator("code").text_content()
 
 
@@ -235,6 +235,7 @@ class TestSearch:
     def test_an_id_is_copied_as_the_command_that_explains_it(self, page: Any, report: Path) -> None:
         card = page.locator("#rows-list article").first
         card.get_by_role("button").click()
+        card.get_by_role("button").filter(has_text="copied").wait_for()
         row = card.locator("code").text_content()
         assert page.evaluate("navigator.clipboard.readText()") == f"curate explain {report.parent} {row}"
 

@@ -163,7 +163,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert "goes on from there" in stderr
     assert not (tmp_path / "runs" / "small").exists()
     assert curate("run", "recipe.toml", cwd=tmp_path).returncode == 0
