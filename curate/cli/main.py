@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt; inside numba's compiler, where it becomes another error or a crash, once that is done."""
+    """Raise KeyboardInterrupt, in numba's compiler once it is done: there it comes out as another error, or a crash."""
     caller = frame
     while caller is not None:
         if caller.f_globals.get("__name__", "").partition(".")[0] in ("numba", "llvmlite"):
