@@ -49,6 +49,11 @@ def allowed(name: str) -> set[str] | None:
         # The finder of personal data, because no text may be shown unmasked.
         ours = {module(source) for source in SOURCES if module(source).startswith("reports")}
         return kernel | {"curate.personal"} | ours
+    if parts[0] == "tune":
+        # Paths of finished runs come from the command line; what is measured of a model's words, public steps measure.
+        ours = {module(source) for source in SOURCES if module(source).startswith("tune")}
+        steps = {module(source) for source in SOURCES if module(source).startswith("curate.steps")}
+        return kernel | helpers | steps | ours
     if parts[:2] == ["curate", "steps"]:
         return kernel | helpers
     if parts[0] == "curate" and parts[-1] in KERNEL:

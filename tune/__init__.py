@@ -1,0 +1,1 @@
+"""Prove it: fine-tune on a mix, evaluate, and put every rule on trial."""
