@@ -8,7 +8,7 @@ Beside it stand three rules of others on the same rows. More than half of an ite
 is better in both: a share does not fall to a passage or a turn of phrase that two items share, as any run does,
 and fewer words must stay unedited in a row. Neighbours by embedding, at a cosine of 0.9, are measured on pairs of
 sentences that people told to be paraphrases or not. They find two paraphrases in five, hardly more than words do, and
-with fewer mistakes; the step does not offer them, as it would have to encode every row for that.
+with fewer mistakes; as every row has to be encoded for that, they are a step of their own, `rephrased`.
 """
 
 from __future__ import annotations
