@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from reading import ROOT, write
 
-from curate import banded, joins, similar, stars
+from curate import banded, joins, rarity, similar, stars
 from curate.shingles import Ragged
 from curate.steps import minhash
 
@@ -115,7 +115,7 @@ def checked(columns: list[Sets], threshold: float, order: np.ndarray, permutatio
 
     grouped = similar.groups(units, order=order)
     texts = units.take(grouped.walked)
-    elements = similar.rarest(threshold)
+    elements = rarity.rarest(threshold)
     walked, _ = similar.walked(texts, elements=elements, threshold=threshold)
     with_pairs, pairs = similar.walked(texts, elements=elements, threshold=threshold, every=True)
     exact = similar.expanded(walked, grouped)

@@ -76,7 +76,7 @@ def joined(
         return Groups(order, order), *found, {}
     prints, sizes, keys = _sketched(sketch)
     grouped = similar.led(prints, np.min(sizes, axis=0) > 0, order)
-    ends, elements = _shared(keys, grouped.walked)
+    ends, elements = _shared(keys, grouped.walked, sketch.workers)
     met = np.flatnonzero(np.diff(ends))  # the groups that share a band, in the order of the walk
     texts = _gathered(sketch, grouped.walked[met], sizes)
     kept_ends = np.concatenate([np.zeros(1, np.int64), ends[1:][met]])
@@ -99,14 +99,14 @@ def _none(*_: Any) -> tuple[Any, Any]:
 
 def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
     """Return fingerprints (m, 2), sizes of the sets (f, m) and hashes of the bands (bands, m) of all units."""
-    from curate import overlap, sketches
+    from curate import sketches
 
     size = len(sketch.places)
     prints, sizes = np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32)
     keys = _room(sketch.bands, size)
     with threads(sketch.workers) as pool:
         for first, last, texts in sketch.parts():
-            prints[first:last] = overlap.fingerprints(texts.values, texts.starts, texts.stops)
+            prints[first:last] = similar.fingerprints(texts, pool=pool, workers=sketch.workers)
             sizes[:, first:last] = texts.counts
 
             def cut(start: int, stop: int, texts: Units = texts) -> _Hashes:
@@ -131,13 +131,18 @@ def _room(bands: int, units: int) -> _Hashes:
         return np.memmap(file, dtype=np.uint64, mode="w+", shape=(bands, units))
 
 
-def _shared(keys: _Hashes, walked: Indices) -> tuple[Indices, npt.NDArray[np.uint32]]:
+def _shared(keys: _Hashes, walked: Indices, workers: int) -> tuple[Indices, npt.NDArray[np.uint32]]:
     """Return the bands of each group that another has too: where they end, with a 0 before, and 32 bits of each."""
     from curate import sketches
 
     many = np.zeros((len(keys), len(walked)), dtype=bool)
-    for row, shares in zip(keys, many, strict=True):
-        sketches.companions(row, walked, shares)
+    with threads(workers) as pool:
+        spread(
+            lambda start, stop: [sketches.companions(keys[band], walked, many[band]) for band in range(start, stop)],
+            np.ones(len(keys), np.int64),
+            pool=pool,
+            workers=workers,
+        )
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(many.sum(axis=0, dtype=np.int64))])
     found, next_place = np.empty(int(ends[-1]), np.uint32), ends[:-1].copy()
     for band, row in enumerate(keys):
@@ -179,7 +184,7 @@ def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: fl
     for first, last, texts in sketch.parts():
         low, high = np.searchsorted(spoken, (first, last))
         some = texts.take(spoken[low:high] - first)
-        one, two = np.divmod(_alike(sample, some, threshold), max(1, high - low))
+        one, two = np.divmod(_alike(sample, some, threshold, sketch.workers), max(1, high - low))
         other = spoken[low:high][two]
         near = drawn[one] != other
         true += int(near.sum())
@@ -187,16 +192,24 @@ def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: fl
     return {"sampled": len(drawn), "sampled_pairs": true, "sampled_found": found}
 
 
-def _alike(sample: Units, some: Units, threshold: float) -> Indices:
+def _alike(sample: Units, some: Units, threshold: float, workers: int) -> Indices:
     """Return the pairs that reach the threshold in every column, as place in the sample times units plus unit."""
     from curate import sketches
 
     units = some.starts.shape[1]
-    out = (np.empty(LOOKED, np.int32), np.empty(LOOKED, np.int32))
     pairs: Indices | None = None
     for column in range(len(sample.starts)):
-        first, second = ((one.values, one.starts[column], one.stops[column]) for one in (sample, some))
-        looked = min(LOOKED, sketches.neighbours(first, second, threshold, out))
-        found = out[0][:looked].astype(np.int64) * units + out[1][:looked]
+
+        def near(start: int, stop: int, column: int = column) -> Indices:
+            out = (np.empty(LOOKED, np.int32), np.empty(LOOKED, np.int32))
+            known = (sample.values, sample.starts[column], sample.stops[column])
+            others = (some.values, some.starts[column, start:stop], some.stops[column, start:stop])
+            looked = min(LOOKED, sketches.neighbours(known, others, threshold, out))
+            pairs: Indices = out[0][:looked].astype(np.int64) * units + out[1][:looked] + start
+            return pairs
+
+        with threads(workers) as pool:
+            parts = spread(near, some.counts[column], pool=pool, workers=workers)
+        found = np.concatenate([part for _, _, part in parts])[:LOOKED]
         pairs = found if pairs is None else np.intersect1d(pairs, found, assume_unique=True)
     return np.zeros(0, np.int64) if pairs is None else pairs

@@ -37,9 +37,9 @@ def state(rows: pl.DataFrame, *, on: str | list[str], shingle: int) -> pl.DataFr
     return pl.DataFrame(found).hstack(known).hstack(stars.merits(rows, lengths))
 
 
-def columns(state: pl.DataFrame, on: str | list[str]) -> list[Ragged]:
+def columns(state: pl.DataFrame, on: str | list[str], *, workers: int = 1) -> list[Ragged]:
     """Return the sets of each column."""
-    return [wordsets.ragged(state[f"hashes_{number}"]) for number in range(len(stars.columns(on)))]
+    return [wordsets.ragged(state[f"hashes_{number}"], workers=workers) for number in range(len(stars.columns(on)))]
 
 
 def require(threshold: float) -> None:

@@ -1,8 +1,8 @@
 """Compiled comparison of sets of hashes: the exact Jaccard similarity of two of many, at the cost of a glance for most.
 
 Throughout, `sets` is a tuple: all hashes end to end (uint64, none is 0), where the set of each unit starts and stops in
-them, (f, m) int64 each for f columns that must all be similar, and their `bitmaps`. As with `curate.kernels`, import
-this module only where it runs; every function releases the interpreter lock.
+them, (f, m) int64 each for f columns that must all be similar, and their bitmaps (`mapped`). As with `curate.kernels`,
+import this module only where it runs; every function releases the interpreter lock.
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ _SPREAD = 4
 
 
 @jit
-def fingerprints(values: U64, starts: I64, stops: I64) -> U64:
-    """Return 128 bits for the sets of each unit, (m, 2), that do not depend on the order of their hashes."""
-    known = np.zeros((starts.shape[1], 2), np.uint64)
+def fingerprinted(values: U64, starts: I64, stops: I64, part: tuple[int, int], known: U64) -> None:
+    """Write 128 bits for the sets of each unit of a part, (m, 2), that do not depend on the order of their hashes."""
+    known[part[0] : part[1]] = 0
     for column in range(len(starts)):
-        for unit in range(len(known)):
+        for unit in range(part[0], part[1]):
             first, second = _NONE, _U(stops[column, unit] - starts[column, unit])
             for at in range(starts[column, unit], stops[column, unit]):
                 first += values[at]
                 second += mixed(values[at] ^ BASE)
             known[unit, 0] = mixed(known[unit, 0] * BASE + first)
             known[unit, 1] = mixed(known[unit, 1] * BASE + second)
-    return known
 
 
 @jit
@@ -61,19 +60,17 @@ def leaders(known: U64, order: I64) -> I64:
 
 
 @jit
-def bitmaps(values: U64, starts: I64, stops: I64) -> Maps:
-    """Return for each set the parity of how many of its hashes fall on each of 512 bits, (f, m, 8) uint64.
+def mapped(values: U64, starts: I64, stops: I64, part: tuple[int, int], maps: Maps) -> None:
+    """Write for each set of a part the parity of how many of its hashes fall on each of 512 bits, (f, m, 8) uint64.
 
     Where two of them differ, the sets differ: the bits that do are at most as many as the hashes that only one of the
     two sets has (Sandes, Teodoro and Melo, "Bitmap filter: speeding up exact set similarity joins", 2017).
     """
-    maps = np.zeros((*starts.shape, WORDS), np.uint64)
     for column in range(len(starts)):
-        for unit in range(starts.shape[1]):
+        for unit in range(part[0], part[1]):
             for at in range(starts[column, unit], stops[column, unit]):
                 bit = values[at] >> _U(40) & _LINE
                 maps[column, unit, bit >> _U(6)] ^= _ONE << (bit & _U(63))
-    return maps
 
 
 @jit

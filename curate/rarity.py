@@ -5,6 +5,7 @@ As with `curate.kernels`, import this module only where it runs; every function 
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,53 @@ import numpy.typing as npt
 
 from curate.kernels import I64, U8, U32, U64, jit
 from curate.overlap import Sets, least_shared
+from curate.similar import Elements
+from curate.threads import spread
 
 U16 = npt.NDArray[np.uint16]
 _U = np.uint64
+# Places of the table of counts are 2 to this at most: twice as many tell no more counts apart and leave the fast memory
+# (200,000 rows of a published mix; 32 MiB).
+_BITS = 24
+
+
+def rarest(threshold: float) -> Elements:
+    """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
+
+    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
+        sizes = sets[2] - sets[1]
+        # With several columns the candidates of one are enough; the longest texts differ the most.
+        column = int(sizes.sum(axis=1).argmax())
+        counts = sizes[column]
+        total = int(counts.sum())
+        shift = np.uint64(64 - max(16, min(_BITS, total.bit_length())))
+
+        def tally(start: int, stop: int) -> Any:
+            table = np.zeros(1 << (64 - int(shift)), dtype=np.uint16)
+            tallied(sets, column, (start, stop), shift, table)
+            return table
+
+        known = levels(tuple(table for _, _, table in spread(tally, counts, pool=pool, workers=workers)))
+
+        def part(start: int, stop: int) -> tuple[Any, Any]:
+            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint32)
+            ends = prefixes(sets, column, (start, stop), (shift, known, threshold), out)
+            return ends[1:], out[: ends[-1]]
+
+        parts = [found for _, _, found in spread(part, counts, pool=pool, workers=workers)]
+        before = np.cumsum([0, *(len(out) for _, out in parts)])
+        ends = [reached + start for (reached, _), start in zip(parts, before, strict=False)]
+        values = parts[0][1] if len(parts) == 1 else np.concatenate([out for _, out in parts])
+        return np.concatenate([np.zeros(1, np.int64), *ends]), values
+
+    return chosen
 
 
 @jit
-def tallied(sets: Sets, column: int, shift: Any, table: U16) -> None:
-    """Count the hashes of all sets in a table by their leading bits: too many only where two share one."""
+def tallied(sets: Sets, column: int, part: tuple[int, int], shift: Any, table: U16) -> None:
+    """Count the hashes of some sets in a table by their leading bits: too many only where two share one."""
     values, starts, stops, _ = sets
-    for unit in range(starts.shape[1]):
+    for unit in range(part[0], part[1]):
         for at in range(starts[column, unit], stops[column, unit]):
             place = values[at] >> shift
             if table[place] < 65535:
@@ -29,17 +67,20 @@ def tallied(sets: Sets, column: int, shift: Any, table: U16) -> None:
 
 
 @jit
-def levels(table: U16) -> U8:
-    """Return eight times the binary logarithm of each count, rounded down, 0 for 0 and 1.
+def levels(tables: tuple[U16, ...]) -> U8:
+    """Return eight times the binary logarithm of the counts of some tables together, rounded down, 0 for 0 and 1.
 
     Steps of an octave leave a tenth more candidates to look at (200,000 rows of a published mix).
     """
     known = np.zeros(1 << 16, np.uint8)
-    for count in range(2, len(known)):
-        known[count] = np.uint8(8 * np.log2(count))
-    found = np.empty(len(table), np.uint8)
-    for place in range(len(table)):
-        found[place] = known[table[place]]
+    for size in range(2, len(known)):
+        known[size] = np.uint8(8 * np.log2(size))
+    found = np.empty(len(tables[0]), np.uint8)
+    for place in range(len(found)):
+        count: Any = np.int64(0)
+        for table in tables:
+            count += table[place]
+        found[place] = known[min(count, len(known) - 1)]
     return found
 
 

@@ -28,9 +28,6 @@ _PART, _ROOM = 2048, 1 << 16
 # Pairs kept for each unit at most: a star of n members has n² / 2 pairs, and thousands of near copies of one text would
 # fill the memory with what nobody reads.
 PAIRS = 10
-# Places of the table of counts are 2 to this at most: twice as many tell no more counts apart and leave the fast memory
-# (200,000 rows of a published mix; 32 MiB).
-_BITS = 24
 
 
 @dataclass(frozen=True)
@@ -108,14 +105,26 @@ def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
     return Units(values, starts.astype(np.int64), stops.astype(np.int64))
 
 
-def groups(sets: Units, *, order: Indices) -> Groups:
+def groups(sets: Units, *, order: Indices, workers: int = 1) -> Groups:
     """Group the units by their sets; the first of each group in the order speaks for it."""
     if not len(order):
         return Groups(order, order)
+    with threads(workers) as pool:
+        prints = fingerprints(sets, pool=pool, workers=workers)
+    return led(prints, np.min(sets.counts, axis=0) > 0, order)
+
+
+def fingerprints(sets: Units, *, pool: Executor | None, workers: int) -> npt.NDArray[np.uint64]:
+    """Return 128 bits for the sets of each unit, (m, 2)."""
     from curate import overlap
 
-    prints = overlap.fingerprints(sets.values, sets.starts, sets.stops)
-    return led(prints, np.min(sets.counts, axis=0) > 0, order)
+    prints = np.empty((sets.starts.shape[1], 2), np.uint64)
+
+    def part(start: int, stop: int) -> None:
+        overlap.fingerprinted(sets.values, sets.starts, sets.stops, (start, stop), prints)
+
+    spread(part, sets.counts.sum(axis=0), pool=pool, workers=workers)
+    return prints
 
 
 def led(prints: npt.NDArray[np.uint64], worded: npt.NDArray[np.bool_], order: Indices) -> Groups:
@@ -128,37 +137,6 @@ def led(prints: npt.NDArray[np.uint64], worded: npt.NDArray[np.bool_], order: In
     number = np.full(len(leader), -1, dtype=np.int64)
     number[walked] = np.arange(len(walked))
     return Groups(walked, np.where(worded, number[leader], -1))
-
-
-def rarest(threshold: float) -> Elements:
-    """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
-
-    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
-        from curate import rarity
-
-        sizes = sets[2] - sets[1]
-        # With several columns the candidates of one are enough; the longest texts differ the most.
-        column = int(sizes.sum(axis=1).argmax())
-        counts = sizes[column]
-        total = int(counts.sum())
-        shift = np.uint64(64 - max(16, min(_BITS, total.bit_length())))
-        table = np.zeros(1 << (64 - int(shift)), dtype=np.uint16)
-        rarity.tallied(sets, column, shift, table)
-        known = rarity.levels(table)
-        del table
-
-        def part(start: int, stop: int) -> tuple[Any, Any]:
-            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint32)
-            ends = rarity.prefixes(sets, column, (start, stop), (shift, known, threshold), out)
-            return ends[1:], out[: ends[-1]]
-
-        parts = [found for _, _, found in spread(part, counts, pool=pool, workers=workers)]
-        before = np.cumsum([0, *(len(out) for _, out in parts)])
-        ends = [reached + start for (reached, _), start in zip(parts, before, strict=False)]
-        values = parts[0][1] if len(parts) == 1 else np.concatenate([out for _, out in parts])
-        return np.concatenate([np.zeros(1, np.int64), *ends]), values
-
-    return chosen
 
 
 def walked(
@@ -183,10 +161,10 @@ def walked(
     if not size:
         empty = np.zeros(0, np.int32)
         return stars.Stars(np.zeros(0, np.int64), np.zeros(0)), Pairs(empty, empty, np.zeros(0)) if every else None
-    from curate import joins, overlap
+    from curate import joins
 
     with threads(workers) as pool:
-        whole = sets.compiled(overlap.bitmaps(sets.values, sets.starts, sets.stops))
+        whole = sets.compiled(_bitmaps(sets, pool, workers))
         chosen = elements(whole, pool, workers)
         pairs = _pairs(whole, chosen, threshold, (pool, workers)) if every else None
         if pairs:
@@ -195,6 +173,18 @@ def walked(
             keeper, best = _cover(whole, chosen, threshold, (pool, workers))
     own = np.arange(size, dtype=np.int64)
     return stars.Stars(np.where(keeper < 0, own, keeper), np.where(keeper < 0, 1.0, best)), pairs
+
+
+def _bitmaps(sets: Units, pool: Executor | None, workers: int) -> Any:
+    from curate import overlap
+
+    maps = np.zeros((*sets.starts.shape, overlap.WORDS), np.uint64)
+
+    def part(start: int, stop: int) -> None:
+        overlap.mapped(sets.values, sets.starts, sets.stops, (start, stop), maps)
+
+    spread(part, sets.counts.sum(axis=0), pool=pool, workers=workers)
+    return maps
 
 
 def _buckets(elements: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from curate import text
 from curate.shingles import Ragged
+from curate.threads import threads
 
 # Bytes of text that are worked on at a time: more does not fit the fast memory, less costs calls.
 _BLOCK = 1 << 24
@@ -97,15 +98,38 @@ def _room(size: int) -> Hashes:
     return np.frombuffer(pages, dtype=np.uint64)
 
 
-def ragged(sets: pl.Series) -> Ragged:
-    """Return a column of lists end to end, without a copy where its memory is in one piece; a null is an empty list."""
-    lists: Any = sets.rechunk().to_arrow()
+def ragged(sets: pl.Series, *, workers: int = 1) -> Ragged:
+    """Return a column of lists end to end, without a copy where its memory is in one piece; a null is an empty list.
+
+    Args:
+        sets: lists of hashes.
+        workers: threads that copy pieces together.
+    """
+    if sets.n_chunks() > 1:
+        return _joined([ragged(piece) for piece in sets.get_chunks()], workers)
+    lists: Any = sets.to_arrow()
     offsets = np.asarray(lists.offsets)
     if lists.null_count:
         lengths = np.where(sets.is_null().to_numpy(), 0, np.diff(offsets))
         if lengths.sum() != offsets[-1] - offsets[0]:
             return ragged(sets.fill_null([]))
     return Ragged(np.asarray(lists.values), offsets)
+
+
+def _joined(pieces: Sequence[Ragged], workers: int) -> Ragged:
+    """Return pieces of a column as one."""
+    ends = np.cumsum([0, *(int(piece.offsets[-1] - piece.offsets[0]) for piece in pieces)])
+    values = _room(int(ends[-1]))
+
+    def copy(number: int) -> None:
+        own = pieces[number]
+        values[ends[number] : ends[number + 1]] = own.values[own.offsets[0] : own.offsets[-1]]
+
+    with threads(workers) as pool:
+        for _ in (pool.map if pool else map)(copy, range(len(pieces))):
+            pass
+    offsets = [piece.offsets[:-1] - piece.offsets[0] + end for piece, end in zip(pieces, ends, strict=False)]
+    return Ragged(values, np.concatenate([*offsets, ends[-1:]]))
 
 
 def _blocks(sizes: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

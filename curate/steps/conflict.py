@@ -158,11 +158,13 @@ def _near(known: pl.DataFrame, near: float) -> pl.DataFrame:
     Returns:
         id, answer, count and id_2, answer_2, count_2 of the two, and the similarity of their questions.
     """
+    from curate import rarity  # compiled
+
     units = known.sort("id").unique("record", keep="first", maintain_order=True)
     places = np.arange(units.height, dtype=np.int64)
     sets = similar.units([wordsets.ragged(units["hashes"])], places=places)
     grouped = similar.groups(sets, order=places)
-    found, pairs = similar.walked(sets.take(grouped.walked), elements=similar.rarest(near), threshold=near, every=True)
+    found, pairs = similar.walked(sets.take(grouped.walked), elements=rarity.rarest(near), threshold=near, every=True)
     if pairs is None:  # too many to name: each with the one that stands for it
         later = np.flatnonzero(found.keeper != np.arange(len(found.keeper)))
         pairs = similar.Pairs(later.astype(np.int32), found.keeper[later].astype(np.int32), found.similarity[later])

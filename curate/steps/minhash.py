@@ -96,9 +96,9 @@ def decide(
     copies.require(threshold)
     found = stars.units(state, on=on)
     order = stars.order(state, found=found, prefer=prefer)
-    read = shards or (lambda: iter([state]))
+    whole = [copies.columns(state, on, workers=workers)] if shards is None else []
     sketch = banded.Sketch(
-        shards=lambda: (copies.columns(part, on) for part in read()),
+        shards=lambda: iter(whole) if shards is None else (copies.columns(part, on) for part in shards()),
         places=found.first,
         columns=len(stars.columns(on)),
         permutations=permuted(permutations),

@@ -65,14 +65,16 @@ def decide(
             unit of the walk (by its lowest id) before the earlier, and of equal texts each with the first of them.
         join: threshold, how many units, different texts and pairs there are, and whether the pairs are complete.
     """
+    from curate import rarity  # compiled
+
     copies.require(threshold)
     found = stars.units(state, on=on)
-    sets = similar.units(copies.columns(state, on), places=found.first)
+    sets = similar.units(copies.columns(state, on, workers=workers), places=found.first)
     order = stars.order(state, found=found, prefer=prefer)
-    grouped = similar.groups(sets, order=order)
+    grouped = similar.groups(sets, order=order, workers=workers)
     walked, pairs = similar.walked(
         sets.take(grouped.walked),
-        elements=similar.rarest(threshold),
+        elements=rarity.rarest(threshold),
         threshold=threshold,
         workers=workers,
         every=sweep,
