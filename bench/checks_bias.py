@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from goals import Figure, figure, share
 
-from curate import catalog, chance, parity, rulebook, schema, swaps
+from curate import catalog, chance, embed, parity, rulebook, schema, swaps
 from curate.steps.association import association
 from curate.steps.bias import bias
 from curate.steps.dialect import dialect
@@ -26,6 +26,7 @@ from reports.swaps import _step
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "raw"
 SEED = 20
+CACHE = Path.home() / ".cache" / "curatune" / "bench"
 Random = np.random.Generator
 
 
@@ -216,12 +217,17 @@ def _pairs(by_key: dict[Any, str], first: str, second: str, failures: list[str])
     return share(f"Winogender: {first} to {second} is the other member", right, len(keys), ">= 0.9")
 
 
+def _rescore() -> Callable[..., Any]:
+    """Return what runs a step on rows of a step's own making, with the encoder, as the engine does."""
+    return partial(catalog.rescore, vectors=partial(embed.load().encode, cache=CACHE))
+
+
 def _gaps() -> list[Figure]:
     """Return gaps of the toxicity step by group on tweets, many of them abusive."""
     with (DATA / "hate_offensive_tweets.csv").open(encoding="utf-8") as file:
         texts = [line["tweet"] for line in csv.DictReader(file)]
     order = chance.shuffled(SEED, "", "tweets", size=len(texts))[:4000]
-    measured = swap(rows_of([texts[place] for place in order]), rescore=catalog.rescore)
+    measured = swap(rows_of([texts[place] for place in order]), rescore=_rescore())
     step = _step("swap", measured.tables["pairs"])
     found = [share("swap: tweets whose toxicity crosses 0.5 with the group", step["flipped"], step["rows"])]
     found.append(share("swap: tweets whose toxicity moves at all", step["moved"], step["rows"]))
@@ -236,11 +242,12 @@ def _speed() -> list[Figure]:
     """Return seconds for 1,000 rows of Alpaca."""
     records = json.loads((DATA / "alpaca_sample.json").read_text(encoding="utf-8"))[:1000]
     rows = rows_of([f"{one['instruction']}\n{one['output']}" for one in records])
+    rescore = _rescore()
     steps: dict[str, Callable[[], Any]] = {
         "bias": lambda: bias(rows),
         "dialect": lambda: dialect(rows),
         "association": lambda: association(rows),
-        "swap (toxicity)": lambda: swap(rows, rescore=catalog.rescore),
+        "swap (toxicity)": lambda: swap(rows, rescore=rescore),
     }
     found = []
     for name, call in steps.items():
