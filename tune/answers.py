@@ -57,6 +57,12 @@ class Asked:
     unseen: bool | None
 
     @property
+    def turns(self) -> list[Mapping[str, Any]]:
+        """Return the conversation up to the answer that is asked for: the assistant's last turn."""
+        turns = self.row["messages"]
+        return list(turns[: 1 + max(place for place, turn in enumerate(turns) if turn["role"] == "assistant")])
+
+    @property
     def primary(self) -> str:
         """Return the measure by which items are ordered."""
         return "accuracy" if self.choice is not None else self.metrics[0]

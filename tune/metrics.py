@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"-?[$€£]?\d[\d,]*(?:\.\d+)?")
 
 
 def normalised(answer: str) -> str:
-    """Return an answer in lower case without punctuation, articles and doubled blanks (SQuAD, Rajpurkar et al. 2016)."""
+    """Return an answer in lower case without punctuation, articles, doubled blanks (Rajpurkar et al. 2016, SQuAD)."""
     folded = unicodedata.normalize("NFKC", answer).casefold()
     return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub("", folded)).split())
 

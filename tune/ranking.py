@@ -16,6 +16,7 @@ from curate.tokenizer import trained_tokens
 
 Progress = Callable[[int, int], None]
 Turns = Sequence[Mapping[str, Any]]
+_ANSWER = {"role": "assistant", "train": True}
 # Tokens of a batch of whole texts, and options of one row that go through the model together. Measured on one core
 # with SmolLM2: 512 and 2,048 tokens are equally fast, and each option beyond some dozens only takes memory.
 _BATCH_TOKENS, _BATCH_OPTIONS = 512, 64
@@ -63,7 +64,7 @@ def texts(lm: LanguageModel, turns: Turns, answers: Sequence[str]) -> list[Text]
     before = [{**turn, "train": False} for turn in turns[:-1]]
     wholes, spans = [], []
     for answer in answers:
-        whole = lm.coder.render([*before, {"role": "assistant", "content": answer, "train": True}])
+        whole = lm.coder.render([*before, {**_ANSWER, "content": answer}])
         start, end = whole.trained[0]
         shown = answer if whole.text.startswith(answer, start) else answer.strip()  # some templates trim
         wholes.append(whole.text)
@@ -74,6 +75,12 @@ def texts(lm: LanguageModel, turns: Turns, answers: Sequence[str]) -> list[Text]
         first, last = ranges[0] if ranges else (len(coded.ids), len(coded.ids))
         found.append(Text(tuple(coded.ids[:last]), first))
     return _windowed(lm, found)
+
+
+def prompt(lm: LanguageModel, turns: Turns) -> list[int]:
+    """Return the tokens of a conversation up to where its last turn, the assistant's, begins."""
+    whole = lm.coder.render([*({**turn, "train": False} for turn in turns[:-1]), {**_ANSWER, "content": "x"}])
+    return list(lm.coder.encode([whole.text[: whole.trained[0][0]]])[0].ids)
 
 
 def alone(lm: LanguageModel, sentence: str) -> Text:
