@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.intervals import wilson
+from curate.intervals import wilson
 
 Figure = dict[str, Any]
 

@@ -118,7 +118,7 @@ class Encoder:
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         """Return token ids, cut at the model's greatest length."""
         network = self._network
-        with _quiet():
+        with quiet():
             ids: list[list[int]] = network.tokenizer(texts, truncation=True, max_length=network.max_seq_length)[
                 "input_ids"
             ]
@@ -136,7 +136,7 @@ class Encoder:
             ids[row, : len(some)] = some
             mask[row, : len(some)] = 1
         features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        with torch.inference_mode(), _quiet():
+        with torch.inference_mode(), quiet():
             output = self._network(features)["sentence_embedding"].numpy()[: len(tokens)].astype(np.float32)
         found: Vectors = output / np.linalg.norm(output, axis=1, keepdims=True).astype(np.float32)
         return found
@@ -144,7 +144,7 @@ class Encoder:
     @cached_property
     def _network(self) -> Any:
         """Load the network from its folder."""
-        with _quiet():
+        with quiet():
             from sentence_transformers import SentenceTransformer
 
             return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).eval()
@@ -222,7 +222,7 @@ def _file_digest(path: Path) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries offline and silent, and leave the environment as it was."""
     wanted = {
         "HF_HUB_OFFLINE": "1",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from curate import chance
+from curate.options import LABELS, ordered
 from curate.rulebook import DERIVED, Family, Template
 from curate.schema import prompt_and_response
 from curate.slots import content_of, meta_of, slots_of
@@ -16,8 +16,6 @@ from curate.templates import letter_name, program
 __all__ = ["Exemplar", "Plan", "Pool", "Rendered", "content_of", "meta_of", "preview", "render", "slots_of"]
 
 FEW_SHOT = "few_shot"
-# One label is no choice, and a prompt that lists more than 20 is mostly list.
-LABELS = range(2, 21)
 # Few-shot prompts hold 1 to 3 examples: that already shows the form of the answer, and every example is paid in tokens.
 SHOTS = 3
 # Longest example in characters, about 375 tokens: three of them leave half of a 2048-token window to the question.
@@ -25,10 +23,6 @@ EXEMPLAR_CHARACTERS = 1500
 # Draws per prompt before it does without examples: with a pool of long texts the search must end, and 64 draws find a
 # fit with 96 % chance even where only one exemplar in 20 is usable (1 - 0.95 ** 64).
 TRIES = 64
-# Choices that speak of other choices keep the order they came in.
-_POSITIONAL = re.compile(
-    r"\b(?:above|below|preceding|previous|both|neither|[a-d1-4] (?:and|or) [a-d1-4])\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -198,10 +192,7 @@ def _values(one: _Record, template: Template) -> dict[str, Any]:
         return values
     choices = one.slots.get("choices", one.pool.labels)
     answer = one.slots["answer" if "choices" in one.slots else "label"]
-    order: Sequence[int] = range(len(choices))
-    if not any(_POSITIONAL.search(choice) for choice in choices):
-        order = chance.shuffled(one.seed, one.record, "options", size=len(choices))
-    values["options"] = [choices[index] for index in order]
+    values["options"] = ordered(choices, record=one.record, seed=one.seed)
     place = values["options"].index(answer)
     values["letter"], values["number"] = letter_name(place), str(place + 1)
     return values

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from curate import parity
+from curate.intervals import wilson
 from reports import npmi
 from reports.groupings import mentioning
-from reports.intervals import wilson
 from reports.safety import TOXIC
 from reports.view import View, rate
 

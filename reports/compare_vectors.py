@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from reports.intervals import wilson
+from curate.intervals import wilson
 from reports.pair import SIDES, Pair, drawn
 from reports.view import View
 

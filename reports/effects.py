@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from reports.intervals import wilson
+from curate.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
 SIZES = ("negligible", "small", "medium", "large")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from curate import parity
+from curate.intervals import wilson
 from reports.groupings import LENGTH, Grouping, groupings, mentioning, plain
-from reports.intervals import wilson
 from reports.rules import covered, failed
 from reports.view import View, rate
 

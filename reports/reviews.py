@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curate.intervals import wilson
 from reports import shown
-from reports.intervals import wilson
 from reports.verdicts import ANSWERS, NEAR, VICTIMS, Sample, counting, said, sample
 from reports.view import View
 

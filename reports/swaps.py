@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from curate import parity
-from reports.intervals import wilson
+from curate.intervals import wilson
 from reports.view import View, rate
 
 SKIPPED = "no step scores texts again with the group replaced: add the step `swap`"

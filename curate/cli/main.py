@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import catalogue, judge, look, wording, work
+from curate.cli import catalogue, evaluation, judge, look, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -34,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     judge.sweep,
     judge.order,
     look.export,
+    evaluation.evaluate,
     catalogue.steps,
     wording.templates,
     catalogue.doctor,

@@ -10,9 +10,9 @@ import pytest
 from curate import evidence
 from curate.errors import UserError
 from curate.evidence import Evidence
+from curate.intervals import wilson
 from curate.recipe import Keep, Recipe, Stage, load_recipe, parse
 from curate.rulebook import RULES, load
-from reports.intervals import wilson
 
 RECIPES = sorted((RULES / "recipes").glob("*.toml"))
 ENOUGH = 0.8

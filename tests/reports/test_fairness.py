@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_run import rule, write_tiny
 
+from curate.intervals import wilson
 from curate.parity import discoveries
 from reports import html, quality
 from reports.fairness import fairness
-from reports.intervals import wilson
 from reports.view import open_view
 
 Make = Callable[..., pl.DataFrame]

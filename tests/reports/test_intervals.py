@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.intervals import Z95, wilson
+from curate.intervals import Z95, wilson
 
 
 @pytest.mark.parametrize(

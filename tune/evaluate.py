@@ -1,0 +1,214 @@
+"""Evaluation of models on held-out rows: scores of each item, means with intervals, and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import lm as models
+from curate import rulebook
+from curate.errors import INPUT, UserError
+from curate.folders import make
+from curate.lm import LanguageModel
+from curate.rundir import RunDir, file_digest, write_frame, write_json
+from tune import answers, character, summary, worst
+from tune.scoring import Progress, answered
+
+SCORES, PREDICTIONS, EVALUATION = "scores.parquet", "predictions.parquet", "evaluation.json"
+_NEEDED = ("record", "id", "source", "task", "template", "messages", "prompt", "response", "slots")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What models are evaluated on.
+
+    Args:
+        path: the run directory or file.
+        rows: held-out rows.
+        train: the run's train rows, None for a file.
+        manifest: of the run, empty for a file.
+    """
+
+    path: Path
+    rows: pl.DataFrame
+    train: pl.DataFrame | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of the run."""
+        return int(self.manifest.get("seed", 0))
+
+
+def evaluate(
+    model: str,
+    *,
+    on: str | Path,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    against: Sequence[str] = (),
+    progress: Progress = lambda label, done, total: None,
+) -> dict[str, Any]:
+    """Evaluate a model, and others beside it, on the same held-out rows.
+
+    Written to `out`: scores.parquet (id, record, source, task, template, metric, value), predictions.parquet (what was
+    answered), evaluation.json (what is returned); those of the other models in a folder each.
+
+    Args:
+        model: `smollm2`, or a folder: a whole model or an adapter.
+        on: a run directory, whose held-out rows are taken, or a Parquet file with the columns of rows.
+        out: the folder; `<on>.<model>` when left out.
+        limit: at most so many records of each source, those of the lowest hash.
+        against: more models.
+        progress: told a label, what is done and the total.
+
+    Returns:
+        JSON data: model, data, means, labels, calibration, outcomes, worst, character (bias and safety), against.
+
+    Raises:
+        UserError: status 4 without held-out rows, 5 for a missing model.
+    """
+    data = load(Path(on))
+    folder = Path(out) if out is not None else data.path.with_name(f"{data.path.stem}.{_plain(model)}")
+    items = asked(data, limit=limit)
+    make(folder)
+    found: dict[str, Any] = {}
+    tables: dict[str, pl.DataFrame] = {}
+    for place, name in enumerate(dict.fromkeys([model, *against])):
+        into = folder if not place else folder / "against" / f"{place}-{_plain(name)}"
+        report, tables[name] = _one(name, items, data=data, out=into, progress=progress)
+        if not place:
+            found = report
+        else:
+            found.setdefault("models", [_brief(found)]).append(_brief(report))
+    found["against"] = list(summary.beside(tables, seed=data.seed))
+    write_json(folder / EVALUATION, found)
+    return {"out": str(folder), **found}
+
+
+def load(path: Path) -> Data:
+    """Return the held-out rows of a run, or the rows of a Parquet file.
+
+    Raises:
+        UserError: status 4 when there are none, or columns are missing.
+    """
+    if path.is_dir():
+        run = RunDir.open(path)
+        rows, train, manifest = run.heldout(), run.rows(), run.manifest
+    else:
+        rows, train, manifest = _file(path), None, {}
+    if not rows.height:
+        fix = 'hold sources out (`split = "heldout"`) or clusters (`heldout = { clusters = […] }`) in the recipe'
+        raise UserError(str(path), "has no held-out rows", fix, code=INPUT)
+    return Data(path, rows, train, manifest)
+
+
+def _file(path: Path) -> pl.DataFrame:
+    try:
+        rows = pl.read_parquet(path, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        fix = "give a run directory, or rows as a run writes them (heldout.parquet, mix.parquet)"
+        raise UserError(str(path), f"cannot be read: {str(error)[:120]}", fix, code=INPUT) from error
+    if missing := [name for name in _NEEDED if name not in rows.columns]:
+        what = f"lacks the columns {', '.join(missing)}"
+        raise UserError(str(path), what, "give rows as a run writes them (heldout.parquet, mix.parquet)", code=INPUT)
+    return rows
+
+
+def asked(data: Data, *, limit: int | None) -> list[answers.Asked]:
+    """Return what the rows ask for, of at most `limit` records of each source."""
+    recipe = data.manifest.get("recipe", {})
+    own = (recipe.get("templates") or {}).get("path")
+    places = [] if own is None else [Path(own), Path(data.manifest.get("recipe_file") or ".").parent / own]
+    families = rulebook.families(next((place for place in places if place.is_dir()), None))
+    found = answers.asked(data.rows, families=families, recipe=recipe)
+    if limit is None:
+        return found
+    records = data.rows.select("source", "record").unique().sort("source", "record")
+    kept = set(records.group_by("source", maintain_order=True).head(limit)["record"])
+    return [item for item in found if item.row["record"] in kept]
+
+
+def _one(
+    name: str, items: Sequence[answers.Asked], *, data: Data, out: Path, progress: Progress
+) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Evaluate one model and write what was found."""
+    lm = models.load(name)
+    started = time.perf_counter()
+    try:
+        scores, predictions = answered(lm, items, progress=progress)
+    except ValueError as error:
+        raise UserError(f"model '{name}'", str(error), "take a model whose template fits the data") from error
+    seconds = time.perf_counter() - started
+    facts = _facts(items, data.manifest)
+    labelled = predictions.filter(pl.col("task") != "multiple_choice")  # whose options are each row's own
+    found = {
+        "model": {"name": name, "sha": lm.sha, "dtype": lm.dtype, "parameters": _parameters(lm)},
+        "data": _told(data, items),
+        "seconds": round(seconds, 1),
+        "means": summary.means(scores, facts, seed=data.seed),
+        "labels": summary.labelled(labelled),
+        "calibration": summary.calibrated(predictions),
+        "outcomes": predictions.group_by("task", "outcome").len("n").sort("task", "outcome").to_dicts(),
+        "worst": worst.worst(predictions, data.rows, train=data.train, progress=progress),
+        "character": character.character(lm, data.rows, predictions, progress=progress),
+    }
+    make(out)
+    write_frame(out / SCORES, scores)
+    write_frame(out / PREDICTIONS, predictions)
+    write_json(out / EVALUATION, found)
+    return found, scores
+
+
+def _facts(items: Sequence[answers.Asked], manifest: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the slices of each row: those of its columns, its length, its label, its wording and its setting.
+
+    The setting is zero-shot where the row's cluster of tasks was held out whole (FLAN, Wei et al. 2022).
+    """
+    clusters = manifest.get("clusters") or {}
+    away = set(clusters.get("heldout") or ())
+    lines = []
+    for item in items:
+        row, closed = item.row, item.choice
+        words = len(str(row["prompt"]).split()) + len(str(row["response"]).split())
+        zero = clusters.get("sources", {}).get(row["source"]) in away if manifest else None
+        lines.append(
+            {
+                "id": row["id"], "task": row["task"], "source": row["source"], "template": row["template"],
+                "lang": row.get("lang"), "length": summary.band(words),
+                "label": f"{row['source']}: {closed.labels[closed.right]}"
+                if closed and row["task"] != "multiple_choice" else None,
+                "wording": None if item.unseen is None else "unseen" if item.unseen else "trained",
+                "setting": None if zero is None else "zero-shot cluster" if zero else "held-out rows",
+            }
+        )  # fmt: skip
+    schema = dict.fromkeys(("id", *summary.SLICES), pl.String())
+    return pl.DataFrame(lines, schema=schema)
+
+
+def _told(data: Data, items: Sequence[answers.Asked]) -> dict[str, Any]:
+    """Return what the evaluation says of its data."""
+    file = data.path / "heldout.parquet" if data.path.is_dir() else data.path
+    records = {item.row["record"] for item in items}
+    return {"path": str(data.path), "sha256": file_digest(file), "rows": len(items), "records": len(records)}
+
+
+def _parameters(lm: LanguageModel) -> int:
+    return sum(one.numel() for one in lm.model.parameters())
+
+
+def _brief(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is shown of a model beside others."""
+    tasks = [one for one in report["means"] if one["by"] == "task"]
+    return {"model": report["model"], "seconds": report["seconds"], "means": tasks}
+
+
+def _plain(name: str) -> str:
+    """Return a model's name as part of a file name."""
+    last = Path(name).resolve().name if Path(name).exists() else name
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in last)[:60]
