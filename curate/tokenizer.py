@@ -49,6 +49,14 @@ class Tokenizer:
         """
         return chat.plain(turns) if self.template is None else self.template.render(turns)
 
+    def prompt(self, turns: chat.Turns) -> str:
+        """Write the turns before an answer as a text that ends where the answer begins: the prefix of `render`'s.
+
+        Raises:
+            ValueError: when the template fails.
+        """
+        return chat.plain_prompt(turns) if self.template is None else self.template.prompt(turns)
+
     def encode(self, texts: Sequence[str]) -> list[Any]:
         """Return the encodings of some texts; no special token is added to those that the template wrote."""
         with _parallel():

@@ -1,6 +1,6 @@
 """Prove it: fine-tune on a mix, evaluate, and put every rule on trial."""
 
-from tune.evaluate import evaluate
-from tune.harness import export_tasks
+from tune.evaluate import evaluate as evaluate
+from tune.train import train as train
 
-__all__ = ["evaluate", "export_tasks"]
+__all__ = ["evaluate", "train"]
