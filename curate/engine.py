@@ -47,6 +47,7 @@ def execute(
     out: Path,
     workers: int = 1,
     fresh: bool = False,
+    store: Path | None = None,
     progress: Progress = lambda label, done, total: None,
 ) -> UserError | None:
     """Run a recipe and leave a run directory at `out`.
@@ -56,6 +57,7 @@ def execute(
         out: the run directory; an earlier run there is replaced when this one is finished.
         workers: processes for row-wise steps; the result does not depend on it.
         fresh: compute everything again.
+        store: the cache, beside `out` when left out.
         progress: called with a label, what is done and the total (0 when unknown).
 
     Returns:
@@ -69,9 +71,9 @@ def execute(
     out = out.resolve()  # a link stays a link, and `.` has a name
     with ExitStack() as stack:
         staged = stack.enter_context(rundir.staging(out))
-        store = cache.Store(out.parent / CACHE, fresh)
-        ingested = ingest(recipe, store=store, progress=progress)
-        state = _decide(recipe, ingested, store, (pool(workers, stack), workers), progress)
+        kept = cache.Store(store or out.parent / CACHE, fresh)
+        ingested = ingest(recipe, store=kept, progress=progress)
+        state = _decide(recipe, ingested, kept, (pool(workers, stack), workers), progress)
         leaks = clusters.shared(
             state.runner.rows, state.verdicts.alive, sources=recipe.sources, files=ingested.facts["inputs"]
         )

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from reports import charts, curves, measures, shown
 from reports.budget import EXCERPTS, LIMIT, thinned
 from reports.compare_worth import fate
+from reports.forest import forest
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -46,6 +47,15 @@ def comparison(facts: Mapping[str, Any]) -> str:
         facts: what `reports.compare.facts` returns, or compare.json read back.
     """
     return _page("compare.html.j2", facts, scripts="report.js")
+
+
+def ablation(facts: Mapping[str, Any]) -> str:
+    """Return the page of one trial.
+
+    Args:
+        facts: `trial` (ablation.json), `analysis` (analysis.json) and `method`.
+    """
+    return _page("ablation.html.j2", facts, scripts="report.js")
 
 
 def _notice(limit: int, done: str) -> str:
@@ -135,6 +145,7 @@ def _environment() -> jinja2.Environment:
         "histogram": _histogram,
         "classes": _classes,
         "survival": _survival,
+        "forest": _forest,
         "glossary_term": measures.term,
         "quote": shown.command,
         "square_root": charts.square_root,
@@ -164,6 +175,10 @@ def _classes(histogram: Mapping[str, Any]) -> Markup:
 
 def _survival(lengths: Mapping[str, Any]) -> Markup:
     return Markup(curves.survival(lengths["curve"], [window["tokens"] for window in lengths["windows"]]))
+
+
+def _forest(trial: Mapping[str, Any]) -> Markup:
+    return Markup(forest(trial["contrasts"], margin=trial["margin"], title=f"difference in {trial['metric']}"))
 
 
 def _width(part: float | None, whole: float | None = 1) -> str:

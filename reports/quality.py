@@ -10,6 +10,7 @@ from typing import Any
 from curate.errors import INPUT, UserError
 from curate.rundir import RECIPE, RunDir, write_json, write_text
 from reports import shown
+from reports.ablation import ablation
 from reports.addresses import masker
 from reports.alert import victim
 from reports.alerts import alerts
@@ -79,7 +80,7 @@ SECTIONS: dict[str, Callable[[View], Any]] = {
     "masks": masks,
     "reviews": reviews,
     "sample": sample,
-    "ablation": lambda view: {"skipped": "no rule of this run was put on trial"},
+    "ablation": ablation,
     "measures": measures,
     "timing": timing,
     "provenance": provenance,

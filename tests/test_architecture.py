@@ -14,10 +14,10 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
           "parity", "intervals"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
-    "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend", "options",
-    "overlap", "personal", "pieces", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen",
-    "similar", "sketches", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights",
-    "wordsets",
+    "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend",
+    "mistakes", "options", "overlap", "personal", "pieces", "pool", "presidio", "rarity", "recurrence", "rulebook",
+    "rulefile", "runs", "screen", "similar", "sketches", "suffixes", "swaps", "templates", "terms", "threads",
+    "tokenizer", "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import catalogue, evaluation, judge, look, wording, work
+from curate.cli import ablate, catalogue, evaluation, judge, look, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     judge.review,
     judge.sweep,
     judge.order,
+    ablate.ablate,
     look.export,
     evaluation.evaluate,
     catalogue.steps,

@@ -1,0 +1,208 @@
+"""Rules and mixes on trial: from a plan and a run to arms, cells and a verdict, in three steps with room to look."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import arms, planting, rundir
+from curate.api import Run, sibling
+from curate.engine import CACHE
+from curate.errors import UserError
+from curate.folders import workshop
+from curate.review import find_rule
+from curate.rundir import RunDir
+
+Progress = Callable[[str, int, int], None]
+FOLDER = "ablations"
+# Seeds of a pilot, far from those of any grid. Five give a spread that is right within a factor of 0.6 to 2.9 (95 %).
+PILOT, PILOT_SEEDS = 100_000, 5
+METHOD = (
+    "Arms are paired by seed: both see the same records in the same order where they have them, and as many examples. "
+    "The decision is a paired t test over seeds on the mean of the primary metric at equal steps, Holm over the "
+    "declared contrasts. A contrast is equivalent when its 90 % interval lies inside the margin, else better or worse "
+    "when p after Holm is below alpha, else inconclusive. All runs are told. The interval over seeds and items, that "
+    "over items alone ('these models only'), other metrics, single sources and equal epochs decide nothing."
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An ablation made ready.
+
+    Args:
+        folder: where everything is.
+        run: that it is about.
+        grid: what is run, a `tune.grid.Grid`.
+        analysis: what is decided beforehand, as written to analysis.json.
+        estimates: seconds by tier.
+    """
+
+    folder: Path
+    run: RunDir
+    grid: Any
+    analysis: Mapping[str, Any]
+    estimates: Mapping[str, float]
+
+
+def of_rule(run: RunDir, rule: str) -> dict[str, Any]:
+    """Return the data of a plan that puts one rule on trial.
+
+    Args:
+        run: a finished run.
+        rule: its id, or a part of it that no other has.
+
+    Raises:
+        UserError: for no such rule, or one that hits nothing.
+    """
+    known = find_rule(run.manifest, rule)
+    entry = next(one for stage in run.manifest["stages"] for one in stage["rules"] if one["id"] == known)
+    if not entry["failed"]:
+        raise UserError(f"rule '{known}'", "hits no row of this run: both arms would be the same", "try another rule")
+    flags = bool(entry.get("flag") or entry.get("unproven"))
+    told, other = ("with rule", "run") if flags else ("run", "without rule")
+    own = {"name": "with rule", "drop": known} if flags else {"name": "without rule", "without": known}
+    random = {"name": "random drop", "control": "random_drop", "of": told, "pool": other}
+    long = {"name": "longest", "control": "longest", "of": told, "pool": other}
+    return {
+        "name": re.sub(r"[^\w.-]+", " ", known).strip()[:90].strip() or "rule",
+        "why": f"whether {known} helps",
+        "arms": [own, random, long],
+        "contrasts": [{"arm": told, "against": other}, {"arm": told, "against": "random drop"}],
+    }
+
+
+def prepare(
+    plan: Any, *, run: RunDir, out: Path | None, workers: int = 1, fresh: bool = False,
+    progress: Progress = lambda label, done, total: None,
+) -> Trial:  # fmt: skip
+    """Set evaluation items aside, plant, replay the arms, choose the tier, and write down how it will be judged.
+
+    Args:
+        plan: a `tune.plan.Plan`.
+        run: that it is about.
+        out: folder, `RUN/ablations/<name>` when left out.
+        workers: processes.
+        fresh: begin again, forgetting an earlier trial there.
+        progress: told what is done.
+
+    Raises:
+        UserError: for rules, settings or tasks that the run has not, or when another analysis was fixed before.
+    """
+    folder = out or run.path / FOLDER / plan.name
+    if fresh and (folder / "analysis.json").is_file():
+        shutil.rmtree(folder)
+    with workshop(folder / ".prepare", wait=True):
+        judged = planting.evaluation(run, share=plan.evaluation_share, items=plan.items, seed=plan.seed)
+        rundir.write_frame(folder / "evaluation.parquet", judged)
+        source, key = run, None
+        if plan.plant is not None:
+            defect, share = plan.plant.defect, plan.plant.share
+            source = planting.planted(run, judged, defect=defect, share=share, seed=plan.seed, out=folder)
+            key = folder / "key" / planting.KEY
+        told = [arm.model_dump() for arm in plan.whole]
+        specs = arms.make(source, told, out=folder / "arms", planted=key, workers=workers, progress=progress)
+        rundir.write_json(folder / "arms" / arms.ARMS, specs)
+        return _decided(plan, run, folder, specs, judged, workers)
+
+
+def _decided(
+    plan: Any, run: RunDir, folder: Path, specs: list[dict[str, Any]], judged: pl.DataFrame, workers: int
+) -> Trial:
+    """Return the trial, its analysis written."""
+    tiers, cells = sibling("tune.tiers"), import_module("tune.grid")
+    raw = pl.read_parquet(folder / "arms" / "no filter" / arms.MIX, columns=["task"], glob=False)
+    estimates = {}
+    for name, tier in tiers.TIERS.items():
+        tasks = sorted(tier.tasks & set(judged["task"].drop_nulls())) if tier.tasks else None
+        items = judged.height if tasks is None else judged.filter(pl.col("task").is_in(tasks)).height
+        rows = raw.height if tasks is None else raw.filter(pl.col("task").is_in(tasks)).height
+        if items and rows:
+            count = 2 * len(specs) * (plan.seeds or tier.seeds)  # at equal steps and at equal epochs
+            seconds = tier.seconds(cells=count, examples=int(rows * tier.draw), items=items, workers=workers)
+            estimates[name] = seconds
+    name = tiers.choose(plan.tier, minutes=plan.minutes, estimates=estimates)
+    tier = tiers.TIERS[name]
+    analysis = {
+        "name": plan.name, "why": plan.why, "method": METHOD, "tier": name, "metric": plan.metric or tier.metric,
+        "margin": plan.margin, "alpha": 0.05, "seed": plan.seed,
+        "seeds": [plan.seed + number for number in range(plan.seeds or tier.seeds)],
+        "arms": [arm.model_dump(exclude_none=True) for arm in plan.whole],
+        "plant": plan.plant.model_dump() if plan.plant else None,
+        "contrasts": [one.model_dump() for one in plan.confirmatory],
+        "evaluation": _told(judged, tier), "run": str(run.path), "recipe_sha256": run.manifest["recipe_sha256"],
+        "mix_sha256": rundir.file_digest(run.path / arms.MIX),
+    }  # fmt: skip
+    _fix(folder / "analysis.json", analysis)
+    grid = cells.Grid(folder, tuple(specs), name, "cells", run.path.resolve().parent / CACHE)
+    return Trial(folder, run, grid, analysis, estimates)
+
+
+def _told(judged: pl.DataFrame, tier: Any) -> list[dict[str, Any]]:
+    """Return how many items of each source judge, and whether they were held out from the beginning."""
+    rows = judged.filter(pl.col("task").is_in(list(tier.tasks))) if tier.tasks else judged
+    groups = rows.group_by("like", "task").agg(items=pl.len(), heldout=(pl.col("split") == "heldout").all())
+    return groups.sort("like").rename({"like": "source"}).to_dicts()
+
+
+def _fix(path: Path, analysis: dict[str, Any]) -> None:
+    """Write the analysis before anything is trained; what was fixed once stays.
+
+    Raises:
+        UserError: when another analysis was fixed here.
+    """
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [key for key in analysis if before.get(key) != json.loads(json.dumps(analysis[key]))]
+        if changed:
+            what = f"another analysis was fixed here before ({', '.join(changed)} differ)"
+            raise UserError(str(path.parent), what, "choose another --out, or begin again with --fresh")
+        return
+    rundir.write_json(path, analysis)
+
+
+def pilot(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, done, total: None) -> dict[str, Any]:
+    """Run the first contrast on seeds of its own and return what differences the grid can find.
+
+    Returns:
+        sd of the paired differences, seeds of the pilot and of the grid, detectable, margin, and the seeds that would
+        find a difference of the margin (null when more than 200).
+    """
+    cells, statistics, compare = sibling("tune.grid"), import_module("tune.statistics"), import_module("tune.compare")
+    first = trial.analysis["contrasts"][0]
+    grid = cells.Grid(trial.folder, trial.grid.specs, trial.grid.tier, "pilot", trial.grid.cache)
+    seeds = [PILOT + trial.analysis["seed"] + number for number in range(PILOT_SEEDS)]
+    cells.run(grid, seeds, arms=(first["arm"], first["against"]), workers=workers, progress=progress)
+    apart = compare.pilot_differences(trial.folder, seeds, first, trial.analysis["metric"])
+    test, count = statistics.paired(apart), len(trial.analysis["contrasts"])
+    grown = len(trial.analysis["seeds"])
+    margin = trial.analysis["margin"]
+    found = {
+        "sd": test.sd, "seeds": PILOT_SEEDS, "of": grown, "contrasts": count, "margin": margin,
+        "detectable": statistics.detectable(test.sd, grown, contrasts=count),
+        "needed": statistics.seeds_needed(test.sd, margin, contrasts=count) if test.sd else 2,
+    }  # fmt: skip
+    rundir.write_json(trial.folder / "pilot.json", found)
+    return found
+
+
+def finish(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, done, total: None) -> dict[str, Any]:
+    """Run the grid, compare, write the pages, and tell the run's report.
+
+    Returns:
+        What ablation.json holds.
+    """
+    cells, compare, reports = sibling("tune.grid"), import_module("tune.compare"), sibling("reports")
+    cells.run(trial.grid, trial.analysis["seeds"], workers=workers, progress=progress)
+    found: dict[str, Any] = compare.compare(trial.folder)
+    reports.ablated(trial.folder)
+    Run(trial.run.path).report()
+    return found

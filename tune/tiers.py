@@ -1,0 +1,130 @@
+"""How an arm is tried: from a classifier of seconds to a language model, all behind one function."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from curate.errors import UserError
+
+AUTO = "auto"
+SCORES: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "record": pl.String(),
+    "source": pl.String(),
+    "task": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a cell may use.
+
+    Args:
+        examples: how many examples the training sees, repeats included; the same for all arms.
+        cache: folder for what does not depend on the arm, such as vectors.
+    """
+
+    examples: int
+    cache: Path
+
+
+class RunCell(Protocol):
+    """Train on the rows of an arm and score the evaluation rows."""
+
+    def __call__(self, train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:
+        """Return scores.
+
+        Args:
+            train: rows of a mix in the order of training, with `times` (i64): how often each is seen. Empty for the
+                untrained base.
+            evaluation: rows of the same form, none of their records in `train`; `like` names the source that is
+                trained on and asks the same.
+            seed: of start and of all chance within.
+            budget: what it may use.
+
+        Returns:
+            Columns of `SCORES`; a higher value is better unless the metric ends in `bits`.
+        """
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A way to try an arm.
+
+    Args:
+        about: one line.
+        place: `module:function` of its `RunCell`.
+        metric: the primary one: continuous and bounded, since accuracy moves in steps and unbounded losses reward
+            unsureness.
+        tasks: families that it can learn; empty for all.
+        seeds: unless a plan says otherwise.
+        draw: share of an arm's records that a seed draws.
+        start: seconds of a cell that do not depend on rows.
+        cost: seconds per example seen and item scored, on one core.
+    """
+
+    about: str
+    place: str
+    metric: str
+    tasks: frozenset[str] = field(default_factory=frozenset)
+    seeds: int = 5
+    draw: float = 1.0
+    start: float = 0.0
+    cost: float = 0.0
+
+    def run_cell(self) -> RunCell:
+        """Return the function, its module imported only now."""
+        module, _, name = self.place.partition(":")
+        found: RunCell = getattr(importlib.import_module(module), name)
+        return found
+
+    def seconds(self, *, cells: int, examples: int, items: int, workers: int) -> float:
+        """Return about how long a grid takes."""
+        return math.ceil(cells / workers) * (self.start + self.cost * (examples + items))
+
+
+_CLOSED = frozenset({"classification", "nli", "paraphrase", "multiple_choice"})
+# From cheap to dear; `auto` takes the dearest that the time allows. Costs measured on one core of an EPYC. A classifier
+# has no chance of its own: a seed draws half of the records, since means over halves of a sample scatter as means over
+# whole samples do (the delete-half jackknife, Shao and Wu 1989). It costs next to nothing, so it takes 20 seeds.
+TIERS: Mapping[str, Tier] = {
+    "probe": Tier(
+        "TF-IDF and logistic regression on the slots of tasks with closed labels",
+        "tune.probe:tfidf", "probability", _CLOSED, seeds=20, draw=0.5, start=0.05, cost=0.0002,
+    ),
+    "probe-embedding": Tier(
+        "sentence vectors and logistic regression on the slots of tasks with closed labels",
+        "tune.probe:embedding", "probability", _CLOSED, seeds=20, draw=0.5, start=0.6, cost=0.0005,
+    ),
+}  # fmt: skip
+
+
+def choose(name: str, *, minutes: float, estimates: Mapping[str, float]) -> str:
+    """Return the tier that a plan names, or the dearest that the time allows, else the cheapest.
+
+    Args:
+        name: of a tier, or `auto`.
+        minutes: that may pass.
+        estimates: seconds by tier, of those that can learn the run's tasks, cheap ones first.
+
+    Raises:
+        UserError: when no tier, or not the one named, can learn the tasks.
+    """
+    if not estimates or (name != AUTO and name not in estimates):
+        tier = "no tier" if name == AUTO else f"tier '{name}'"
+        known = ", ".join(sorted({task for one in TIERS.values() for task in one.tasks}))
+        what = f"{tier} can learn a task of this run that has evaluation items"
+        raise UserError("ablation", what, f"the probe needs one of: {known}")
+    if name != AUTO:
+        return name
+    fitting = [tier for tier, seconds in estimates.items() if seconds <= 60 * minutes]
+    return fitting[-1] if fitting else next(iter(estimates))
