@@ -100,7 +100,7 @@ def _measured(pool: Pool, sets: Sequence[Indices]) -> Numbers:
     distinct = _distinct(pool, sets)
     lines = []
     for members, near, different in zip(sets, nearest, distinct, strict=True):
-        found = (1 - near.min(), 1 - near.mean(), np.maximum(near, 0).mean())
+        found = (near.max(), near.mean(), np.maximum(1 - near, 0).mean())
         shares = np.unique(pool.tasks[members], return_counts=True)[1] / len(members)
         tasks = np.exp(-(shares * np.log(shares)).sum())
         lines.append((*found, _vendi(pool.vectors[members]), _copies(pool.vectors[members]), different, tasks))
@@ -113,15 +113,16 @@ def _spaced(count: int, most: int) -> Indices:
 
 
 def _nearest(vectors: Vectors, sets: Sequence[Indices]) -> npt.NDArray[np.float64]:
-    """Return the cosine of some rows to the nearest member of each set, shape (s, r)."""
+    """Return the distance of some rows to the nearest member of each set, 0 between equal ones, shape (s, r)."""
+    halves = np.einsum("ij,ij->i", vectors, vectors) / np.float32(2)
     rows = _spaced(len(vectors), REFERENCES)
     near = np.empty((len(sets), len(rows)), dtype=np.float64)
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
-        cosines = vectors[rows[block]] @ vectors.T
+        apart = halves - vectors[rows[block]] @ vectors.T + halves[rows[block], None]
         for number, members in enumerate(sets):
-            near[number, block] = cosines[:, members].max(axis=1)
-    return near
+            near[number, block] = apart[:, members].min(axis=1)
+    return np.maximum(near, 0.0)
 
 
 def _vendi(vectors: Vectors) -> float:
