@@ -89,6 +89,11 @@ def found_markers(texts: Sequence[str]) -> Labels:
     return [{"marker"} & {kind.removesuffix("s") for kind in kinds} for kinds in _signals(repair(rows(texts)))["kinds"]]
 
 
+def found_constraints(texts: Sequence[str]) -> Labels:
+    known = rulebook.patterns("constraints")
+    return [{pattern.kind for pattern in known if pattern.regex.search(text)} for text in texts]
+
+
 def found_refusal(texts: Sequence[str]) -> Labels:
     verdicts = refusal(rows(texts)).select("refused", "boilerplate").iter_rows()
     names = ("refusal", "boilerplate")
@@ -188,6 +193,7 @@ def counts(name: str) -> list[Count]:
     kinds: dict[str, Callable[[], list[Count]]] = {
         "patterns/pii": lambda: [own("pii", found_pii), *judged("pii.count", "max 0")],
         "patterns/refusal": lambda: [own("refusal", found_refusal), *judged("refusal.refused", "is false")],
+        "patterns/constraints": lambda: [own("constraints", found_constraints)],
         "patterns/markers": lambda: [own("markers", found_markers)],
         "lexicons/identity": lambda: [own("identity", found_identity), *winogender(found_identity, they=set())],
         "lexicons/dialect": lambda: [own("dialect", found_terms("dialect"))],
@@ -203,7 +209,7 @@ def counts(name: str) -> list[Count]:
 
 FILES = (
     "lexicons/associations", "lexicons/dialect", "lexicons/identity", "lexicons/swaps", "lexicons/toxicity",
-    "patterns/markers", "patterns/pii", "patterns/refusal",
+    "patterns/constraints", "patterns/markers", "patterns/pii", "patterns/refusal",
 )  # fmt: skip
 
 

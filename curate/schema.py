@@ -34,6 +34,9 @@ ROW: dict[str, pl.DataType] = {
 # Characters that a row's id takes from its record: 65,536 places to cut a table.
 PREFIX = 4
 ROLES = ("system", "user", "assistant", "tool")
+# One token is about four bytes of English ("What are tokens", OpenAI's help pages); bytes instead of characters because
+# byte-level vocabularies spend more tokens on a letter that takes more bytes. An estimate for sizing, not for training.
+BYTES_PER_TOKEN = 4
 TEXT_COLUMNS = ("prompt", "response", "content", "rendered", "trained")
 # Columns a `where` may name beside signals.
 GROUPS = ("source", "task", "template", "split", "license", "lang")
@@ -115,3 +118,10 @@ def column_text(rows: pl.DataFrame, column: str) -> pl.Series:
         turns = pl.element().filter(pl.element().struct.field("train")).struct.field("content")
         return rows.select(pl.col("messages").list.eval(turns).list.join("\n")).to_series()
     return rows.get_column(column)
+
+
+def tokens(rows: pl.DataFrame) -> pl.Series:
+    """Return the estimated tokens of prompt and response: UTF-8 bytes / 4, rounded up, at least 1 (i64)."""
+    size = pl.col("prompt").str.len_bytes().fill_null(0) + pl.col("response").str.len_bytes().fill_null(0)
+    whole = ((size + BYTES_PER_TOKEN - 1) // BYTES_PER_TOKEN).clip(1).cast(pl.Int64)
+    return rows.select(tokens=whole).to_series()

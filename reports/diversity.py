@@ -10,6 +10,7 @@ import polars as pl
 
 from reports import shown
 from reports.alert import Facts, alert, look, victim
+from reports.choices import compared_choices
 from reports.requests import requests
 from reports.self_similarity import self_similarity
 from reports.spread import spread
@@ -31,6 +32,7 @@ def diversity(view: View) -> dict[str, Any]:
     drawn = wanted.join(read, on="id", how="left", maintain_order="left")
     return {
         "embedding": spread(view),
+        "choices": compared_choices(view),
         "words": wording(view, drawn),
         "similarity": self_similarity(view, drawn),
         "requests": requests(view, drawn),

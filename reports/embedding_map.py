@@ -102,7 +102,7 @@ def _coded(values: pl.Series, counts: pl.DataFrame, *, name: str, title: str) ->
 
 def _clusters(points: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the clusters, the largest first, each with the middle of its points."""
-    terms = _terms(points)
+    terms = key_terms(points)
     groups = points.group_by("cluster").agg(
         pl.len().alias("rows"), pl.col("kept").sum(), pl.col("x", "y").median().round(4)
     )
@@ -112,7 +112,7 @@ def _clusters(points: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _terms(points: pl.DataFrame) -> dict[int, list[str]]:
+def key_terms(points: pl.DataFrame) -> dict[int, list[str]]:
     """Return the words of each cluster with the highest class-based TF-IDF.
 
     Source: Grootendorst, "BERTopic" (2022); here a word counts once a row.

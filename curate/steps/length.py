@@ -8,9 +8,6 @@ from curate import schema, text
 
 # `text.tokens` in the dialect of polars: Rust's \s lacks the four separators U+001C to U+001F that Python's has.
 TOKEN = text.TOKEN.pattern.replace(r"\s", r"\s\x1c-\x1f")
-# One token is about four bytes of English ("What are tokens", OpenAI's help pages); bytes instead of characters because
-# byte-level vocabularies spend more tokens on a letter that takes more bytes. An estimate for sizing, not for training.
-BYTES_PER_TOKEN = 4
 
 
 def length(rows: pl.DataFrame, *, column: str = "response") -> pl.DataFrame:
@@ -30,5 +27,5 @@ def length(rows: pl.DataFrame, *, column: str = "response") -> pl.DataFrame:
     return found.select(
         words=value.count_matches(TOKEN).cast(pl.UInt32),
         chars=value.len_chars().cast(pl.UInt32),
-        tokens=((value.len_bytes() + (BYTES_PER_TOKEN - 1)) // BYTES_PER_TOKEN).cast(pl.UInt32),
+        tokens=((value.len_bytes() + (schema.BYTES_PER_TOKEN - 1)) // schema.BYTES_PER_TOKEN).cast(pl.UInt32),
     )

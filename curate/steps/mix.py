@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from curate import chance
+from curate import chance, schema
 from curate.errors import UserError, suggest
 from curate.schema import Measured
 
-# Bytes of UTF-8 to a token of English-centred models, as the report estimates them.
-_BYTES = 4
 _OWN = ("draw", "tokens")
 _GROUP: dict[str, pl.DataType] = {
     "group": pl.String(), "rows": pl.UInt32(), "pool": pl.UInt32(), "pool_tokens": pl.UInt64(), "weight": pl.Float64(),
@@ -34,10 +32,8 @@ def state(rows: pl.DataFrame, *, seed: int) -> pl.DataFrame:
         draw: f64 in [0, 1), from seed and row id alone.
         tokens: i64, UTF-8 bytes of prompt and response ÷ 4, rounded up, at least 1.
     """
-    size = pl.col("prompt").str.len_bytes().fill_null(0) + pl.col("response").str.len_bytes().fill_null(0)
-    tokens = rows.select(tokens=((size + _BYTES - 1) // _BYTES).clip(1).cast(pl.Int64)).to_series()
     draw = pl.Series(chance.uniforms(seed, rows["id"].to_list(), "mix"), dtype=pl.Float64)
-    return pl.DataFrame({"draw": draw, "tokens": tokens})
+    return pl.DataFrame({"draw": draw, "tokens": schema.tokens(rows)})
 
 
 def decide(

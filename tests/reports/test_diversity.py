@@ -99,9 +99,9 @@ def test_rare_values_share_the_last_colour() -> None:
 def test_key_terms_name_what_a_cluster_is_about_and_never_rare_words() -> None:
     texts = ["the river secret", "the river ‹email›", "the river", "the market", "the market", "the market hush hush"]
     points = pl.DataFrame({"id": list("abcdef"), "record": list("abcdef"), "cluster": [0] * 3 + [1] * 3, "text": texts})
-    assert embedding_map._terms(points) == {0: ["river"], 1: ["market"]}
+    assert embedding_map.key_terms(points) == {0: ["river"], 1: ["market"]}
     # three renderings of one record are one person's words
-    assert embedding_map._terms(points.with_columns(record=pl.lit("a"))) == {}
+    assert embedding_map.key_terms(points.with_columns(record=pl.lit("a"))) == {}
 
 
 @pytest.mark.parametrize(
