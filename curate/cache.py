@@ -135,10 +135,13 @@ class Store:
             _write(self.path(name, ending), buffer.getbuffer())
         _write(self.path(name), orjson.dumps(sums if seconds is None else {**sums, SECONDS: seconds}))
 
-    def get_or(self, name: str, make: Callable[[], Measured]) -> tuple[Measured, bool, float | None]:
+    def get_or(
+        self, name: str, make: Callable[[], Measured], *, keep: Callable[[Measured], bool] = lambda made: True
+    ) -> tuple[Measured, bool, float | None]:
         """Return the stored result and True, or make, store and return it with False; and the seconds it took to make.
 
-        Of a stored result these are the seconds of the run that made it, None where that did not keep them.
+        What `keep` denies is not stored. Of a stored result these are the seconds of the run that made it, None where
+        that did not keep them.
         """
         found = self.get(name)
         if found is not None:
@@ -146,7 +149,8 @@ class Store:
         started = time.perf_counter()
         made = make()
         seconds = time.perf_counter() - started
-        self.put(name, made, seconds=seconds)
+        if keep(made):
+            self.put(name, made, seconds=seconds)
         return made, False, seconds
 
 

@@ -78,15 +78,53 @@ def names() -> list[str]:
     return sorted(path.stem for path in STEPS.glob("*.py") if not path.stem.startswith("_"))
 
 
+def is_code(name: str) -> bool:
+    """Tell whether a step is a Python function of the user's, written `module:function`."""
+    return ":" in name
+
+
+def known(name: str) -> bool:
+    """Tell whether there is a step of this name."""
+    try:
+        return bool(load(name))
+    except UserError:
+        return False
+
+
 def load(name: str) -> ModuleType:
     """Import the file of a step.
+
+    A function of the user's is found beside the recipe or wherever Python looks. Whether it may run at all is decided
+    before, by `curate.check`.
 
     Raises:
         UserError: when there is no such step.
     """
+    if is_code(name):
+        return _own(name)
     if name not in names():
         raise UserError(f"step '{name}'", "unknown step", suggest(name, names()))
     return importlib.import_module(f"curate.steps.{name}")
+
+
+def _own(name: str) -> ModuleType:
+    """Import the module of the user's that a step names."""
+    module, _, function = name.partition(":")
+    try:
+        found = importlib.import_module(module)
+    except (ImportError, SyntaxError, ValueError) as error:
+        what = f"the module '{module}' cannot be loaded: {error}"
+        raise UserError(f"step '{name}'", what, "put it beside the recipe, as a file or a package") from None
+    if not callable(getattr(found, function, None)) or not getattr(found, "__file__", None):
+        functions = [one for one, value in vars(found).items() if inspect.isfunction(value)]
+        raise UserError(f"step '{name}'", f"'{module}' has no function '{function}'", suggest(function, functions))
+    return found
+
+
+def function(step: str, name: str) -> Callable[..., Any]:
+    """Return a function of a step by its name: `state`, `decide`, or the step's own."""
+    found: Callable[..., Any] = getattr(load(step), name.rpartition(":")[2])
+    return found
 
 
 def describe(name: str) -> StepInfo:
@@ -96,7 +134,7 @@ def describe(name: str) -> StepInfo:
         UserError: when there is no such step.
     """
     module = load(name)
-    own = getattr(module, name, None)
+    own = getattr(module, name.rpartition(":")[2], None)
     functions: list[Callable[..., Any]] = [own] if callable(own) else [module.state, module.decide]
     documented = functions[-1].__doc__ or ""
     blocks = _blocks(documented)
@@ -116,7 +154,7 @@ def describe(name: str) -> StepInfo:
         tables={key: text for key, (_, text) in _entries(blocks.get("Tables", "")).items()},
         needs=frozenset(needs),
         path=Path(module.__file__ or ""),
-        rules=getattr(module, "RULES", {}),
+        rules={} if is_code(name) else getattr(module, "RULES", {}),
     )
 
 
@@ -213,7 +251,7 @@ def scorers(info: StepInfo, arguments: Mapping[str, Any]) -> list[str]:
 
 def accepts(name: str, function: str) -> set[str]:
     """Return the keyword arguments of one function of a step."""
-    found = inspect.signature(getattr(load(name), function)).parameters.values()
+    found = inspect.signature(getattr(load(name), function.rpartition(":")[2])).parameters.values()
     return {one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
 

@@ -31,6 +31,11 @@ def require(recipe: Recipe) -> None:
 
 def problems(recipe: Recipe) -> Iterator[str | UserError]:
     """Yield every mistake that can be found without reading the data."""
+    foreign = sorted({use.step for stage in recipe.stages for use in stage.steps if catalog.is_code(use.step)})
+    if foreign and not recipe.code:  # said alone: to look at such a step any further is to run it
+        what = f"its steps are Python code: {', '.join(foreign)}"
+        yield UserError(recipe.file, what, "read that code; if you trust it, add --allow-code")
+        return
     families = None
     try:
         families = _families(recipe)
@@ -77,8 +82,7 @@ def encoder(recipe: Recipe) -> embed.Encoder | None:
     Raises:
         UserError: status 5 when the model or its extra is missing.
     """
-    known = set(catalog.names())
-    uses = [use for stage in recipe.stages for use in stage.steps if use.step in known]
+    uses = [use for stage in recipe.stages for use in stage.steps if catalog.known(use.step)]
     if not any("vectors" in catalog.needed(catalog.describe(use.step), use.arguments) for use in uses):
         return None
     model = recipe.embedding.model
@@ -140,11 +144,12 @@ def _cut(source: Source, place: str, recipe: Recipe) -> Iterator[str | UserError
 
 def _use(use: Use, place: str, signals: dict[str, str], recipe: Recipe) -> Iterator[str | UserError]:
     """Check one step and add its signals to those known."""
-    if use.step not in catalog.names():
-        yield f"{place}: unknown step '{use.step}'; {suggest(use.step, catalog.names())}"
+    try:
+        info = catalog.describe(use.step)
+    except UserError as error:
+        yield f"{place}: {error}" if catalog.is_code(use.step) else f"{place}: unknown {error.where}; {error.fix}"
         signals[f"{use.name}.*"] = "any"  # its rules are not blamed too
         return
-    info = catalog.describe(use.step)
     mistakes = [text for name in use.arguments for text in _argument(name, use.arguments[name], info, signals, recipe)]
     missing = [name for name, one in info.parameters.items() if one.required and name not in use.arguments]
     mistakes += [f"argument `{name}` is required" for name in missing]

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, check, clusters, evidence, gates, memory, proof, rundir
+from curate import cache, catalog, check, clusters, evidence, gates, memory, proof, quarantine, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -230,6 +230,7 @@ def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
             mix.write(part.filter("kept").select(*ROW, copies=copies))
     for name in ("heldout.parquet", "origins.parquet", "rejects.jsonl"):
         rundir.copy(ingested.path / name, staged / name)
+    quarantine.write(staged / rundir.FAILURES, state.runner.failures)
     for name, table in state.tables.items():
         rundir.write_frame(staged / "tables" / f"{name}.parquet", table)
     first = sum(rule["first"] for stage in state.stages for rule in stage["rules"])
@@ -249,7 +250,7 @@ def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
 def _copies(recipe: Recipe) -> pl.Expr:
     """Return how often a kept row stands in the mix: what the step that mixes says, else once."""
     uses = [use for stage in recipe.stages for use in stage.steps if catalog.mixes(use.step)]
-    return pl.col(f"{uses[0].name}.copies").cast(pl.Int64) if uses else pl.lit(1, dtype=pl.Int64)
+    return pl.col(f"{uses[0].name}.copies").cast(pl.Int64).fill_null(1) if uses else pl.lit(1, dtype=pl.Int64)
 
 
 def _manifest(
@@ -274,6 +275,7 @@ def _manifest(
         "stages": state.stages,
         "use": tally(stages, state.verdicts.alive, state.groups.hstack(state.signals)),
         "totals": dict(totals),
+        "failures": quarantine.facts(state.runner.failures),
         "gates": list(judged),
     }
 

@@ -6,74 +6,25 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, rulebook, rundir
+from curate import cache, catalog, quarantine, rulebook, rundir
+from curate.errors import INPUT, UserError
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
 from curate.slices import Rows
+from curate.task import Limits, Result, Task
 
 Progress = Callable[[str, int, int], None]
-# What was measured, whether it came from the cache, and the seconds it took to compute, None where they were not kept.
-Result = tuple[Measured, bool, float | None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Code that every step's results depend on beside its own: what the engine hands out, and to other steps.
 _HANDED = ("schema", "embed", "catalog")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One step over one slice; small enough to send to another process."""
-
-    rows: Rows
-    slice: int
-    step: str
-    function: str
-    arguments: Mapping[str, Any]
-    supplied: frozenset[str]
-    seed: int
-    extra: pl.DataFrame
-    alive: pl.Series | None
-    store: cache.Store
-    key: str
-
-    def run(self, vectors: Callable[[Sequence[str]], Any] | None = None) -> Result:
-        """Return the result from the cache or compute and store it."""
-        return self.store.get_or(self.key, lambda: self._compute(vectors))
-
-    def _compute(self, vectors: Callable[[Sequence[str]], Any] | None) -> Measured:
-        rows = self.rows.slice(self.slice)
-        if self.extra.width:
-            rows = rows.hstack(self.extra)
-        if self.alive is not None:
-            rows = rows.filter(self.alive)
-        given: dict[str, Any] = {
-            "seed": self.seed,
-            "vectors": vectors,
-            "rescore": partial(catalog.rescore, vectors=vectors),
-        }
-        if "heldout" in self.supplied:
-            given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)
-        function = getattr(catalog.load(self.step), self.function)
-        result = function(rows, **self.arguments, **{name: given[name] for name in self.supplied})
-        return checked(result, f"{self.step}.{self.function}", rows.height)
-
-
-def checked(result: pl.DataFrame | Measured, name: str, height: int) -> Measured:
-    """Return a step's result, or say which step broke its contract."""
-    measured = result if isinstance(result, Measured) else Measured(result)
-    if measured.signals.height != height:
-        raise AssertionError(f"step {name} returned {measured.signals.height} rows for {height}")
-    for column in measured.signals.iter_columns():
-        if column.dtype.is_float() and column.is_nan().any():
-            raise AssertionError(f"step {name} returned NaN in '{column.name}'")
-    return measured
 
 
 @dataclass
@@ -99,7 +50,7 @@ class Runner:
     workers: int = 1
     embedding: Mapping[str, Any] | None = None
     keys: dict[str, str] = field(default_factory=dict)  # cache key by signal prefix, for steps that read signals
-    timing: dict[str, float] = field(default_factory=dict)
+    failures: list[pl.DataFrame] = field(default_factory=list)  # of `quarantine.SCHEMA`, and the step
 
     def measure(self, use: Use, signals: pl.DataFrame, alive: pl.Series) -> tuple[Measured, dict[str, Any]]:
         """Run one step of a stage.
@@ -129,7 +80,8 @@ class Runner:
         entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
         # What computing took, added up over workers, now or in the run that the cache has it from; null when not kept.
         entry["cost"] = {"seconds": cost, "rows": len(alive) if info.kind == "row-wise" else int(alive.sum())}
-        return Measured(result.signals.rename(names), result.tables), entry
+        tables = {name: table for name, table in result.tables.items() if name != quarantine.TABLE}
+        return Measured(result.signals.rename(names), tables), entry
 
     def _base_key(self, info: catalog.StepInfo, arguments: Mapping[str, Any], read: Sequence[str]) -> str:
         """Return the hash of all that the results of a step depend on, but the slice."""
@@ -145,7 +97,10 @@ class Runner:
         given["vectors"] = canonical(self.embedding).decode() if vectors else ""
         folders = ("concepts", "lexicons", "patterns", "templates")
         rules = [cache.folder_digest(rulebook.RULES / name) for name in folders]
-        code = cache.code_digest(*_HANDED, *(f"steps/{name}" for name in (info.name, *others)))
+        ours = [f"steps/{name}" for name in (info.name, *others) if not catalog.is_code(name)]
+        code = cache.code_digest(*_HANDED, *ours)
+        if catalog.is_code(info.name):
+            code += cache.folder_digest(info.path.parent, "*.py")  # what it imports lies beside it, most likely
         return cache.key(info.name, given, rules, code, cache.versions())
 
     def _slices(
@@ -165,14 +120,34 @@ class Runner:
         needs_vectors = bool(takes) and "vectors" in catalog.needed(info, call[1])
         vectors = self.vectors() if needs_vectors else None
         if not self.rows.spans():  # no rows at all: the step still says which columns it has
-            return tasks[0]._compute(vectors), False, 0.0
+            return tasks[0].compute(vectors), False, 0.0
         lean = call[0] == "state" and "shards" in self._supplied(info, "decide")
         done: list[Result] = []
         pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
-        for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
-            done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached, cost))
-            self.progress(use.name, len(done), len(tasks))
+        try:
+            for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
+                self._quarantine(use.name, result)
+                done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached, cost))
+                self.progress(use.name, len(done), len(tasks))
+        except BrokenProcessPool:
+            what = "a worker process was ended from outside, most likely for lack of memory, or it crashed"
+            fix = "run again with fewer --workers; what was finished is cached"
+            raise UserError(f"step '{use.name}'", what, fix, code=INPUT) from None
         return _joined([result for result, _, _ in done]), all(one[1] for one in done), _sum(one[2] for one in done)
+
+    def _quarantine(self, name: str, result: Measured) -> None:
+        """Note the rows of a slice on which a step raised, and fail where these are too many."""
+        found = quarantine.failed(result)
+        if found.height:
+            self.failures.append(found.select(pl.lit(name).alias("step"), *quarantine.SCHEMA))
+            path = self.store.folder / "failures" / f"{self.recipe.name}.jsonl"
+            quarantine.require(
+                self.failures, limit=self.recipe.rejects, rows=self._count(), recipe=self.recipe.file, path=path
+            )
+
+    def _count(self) -> int:
+        spans = self.rows.spans()
+        return spans[-1][1] if spans else 0
 
     def _tasks(
         self,
@@ -183,6 +158,7 @@ class Runner:
     ) -> list[Task]:
         """Return what a row-wise function is to do, one task per slice; one that does nothing where there is no row."""
         function, arguments, base = call
+        limits = Limits(seconds=self.recipe.slice_seconds, failures=int(self.recipe.rejects * self._count()))
         tasks = []
         for number, (start, stop) in enumerate(self.rows.spans() or [(0, 0)]):
             living = None if alive is None else alive[start:stop]
@@ -191,7 +167,7 @@ class Runner:
                 Task(
                     self.rows, number, info.name, function, self._named(info, function, arguments),
                     self._supplied(info, function), self.recipe.seed, extra[start:stop], living, self.store,
-                    cache.key(base, function, number, seen),
+                    cache.key(base, function, number, seen), limits,
                 )
             )  # fmt: skip
         return tasks
@@ -202,7 +178,7 @@ class Runner:
         """Return how to read the state of a step again, slice by slice; None where there is no row."""
         stored = cache.Store(self.store.folder)
         tasks = [replace(task, store=stored) for task in self._tasks(info, call, extra, alive)]
-        return (lambda: (task.run()[0].signals for task in tasks)) if self.rows.spans() else None
+        return (lambda: (_sound(task.run()[0]) for task in tasks)) if self.rows.spans() else None
 
     def _corpus(
         self,
@@ -215,20 +191,23 @@ class Runner:
         """Run `state` over the slices of living rows, then `decide` over all of it."""
         arguments, base = call
         state, cached, cost = self._slices(use, info, ("state", arguments, base), extra, alive)
+        rows = self.rows.read(STATE)
+        lost = rows["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
+        whole = rows.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
+        asked, alive = alive, alive & ~lost
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
-        whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
         given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
         needed = self._supplied(info, "decide")
         given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
         given["vectors"] = self.vectors() if "vectors" in needed else None
         if "shards" in needed:
-            given["shards"] = self._shards(info, ("state", arguments, base), extra, alive)
+            given["shards"] = self._shards(info, ("state", arguments, base), extra, asked)
         supplied = {name: given[name] for name in needed}
-        function = catalog.load(info.name).decide
+        function = catalog.function(info.name, "decide")
 
         def compute() -> Measured:
-            result = function(whole, **self._named(info, "decide", arguments), **supplied)
-            return checked(result, f"{info.name}.decide", whole.height)
+            result: pl.DataFrame | Measured = function(whole, **self._named(info, "decide", arguments), **supplied)
+            return quarantine.checked(result, f"{info.name}.decide", whole.height)
 
         key = cache.key(base, "decide", seen)
         decided, found, more = self.store.get_or(key, compute)
@@ -271,6 +250,12 @@ def _joined(parts: Sequence[Measured]) -> Measured:
     names = sorted({name for part in parts for name in part.tables})
     tables = {name: pl.concat([part.tables[name] for part in parts if name in part.tables]) for name in names}
     return Measured(signals, tables)
+
+
+def _sound(result: Measured) -> pl.DataFrame:
+    """Return the signals of the rows on which the step did not raise."""
+    lost = quarantine.failed(result)["row"]
+    return result.signals.filter(~pl.int_range(result.signals.height, eager=True).is_in(lost.implode()))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

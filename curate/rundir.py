@@ -22,8 +22,10 @@ from curate.folders import make, remove, workshop
 
 MANIFEST = "manifest.json"
 TABLES = ("rows", "mix", "heldout", "origins")
+# Rows on which a step raised.
+FAILURES = "failures.jsonl"
 # What a run directory holds; anything else in it is the user's.
-OWN = {MANIFEST, *(f"{name}.parquet" for name in TABLES), "rejects.jsonl", "tables"}
+OWN = {MANIFEST, *(f"{name}.parquet" for name in TABLES), "rejects.jsonl", FAILURES, "tables"}
 OWN |= {"report.json", "report.html", "README.md", "croissant.json", "compare.json", "compare.html"}
 # What `curate order` found out about the order of the stages.
 ORDER = "order.json"
@@ -87,7 +89,14 @@ class RunDir:
 
     def rejects(self) -> list[dict[str, Any]]:
         """Return source, file, line, cause and excerpt of what could not be read or rendered."""
-        with open(self.path / "rejects.jsonl", encoding="utf-8", newline="\n") as lines:
+        return self._lines("rejects.jsonl")
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return step, id, error and traceback of what steps raised on rows; nothing of runs that did not note it."""
+        return self._lines(FAILURES) if (self.path / FAILURES).is_file() else []
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        with open(self.path / name, encoding="utf-8", newline="\n") as lines:
             return [json.loads(line) for line in lines]
 
     def table_names(self) -> list[str]:

@@ -56,7 +56,7 @@ def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, 
     given: dict[str, Any] = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty}
     given |= {"workers": 1, "shards": None, "rescore": partial(catalog.rescore, vectors=_no_vectors), **arguments}
     accepted = catalog.accepts(step, function)
-    result: pl.DataFrame | Measured = getattr(catalog.load(step), function)(
+    result: pl.DataFrame | Measured = catalog.function(step, function)(
         rows, **{name: value for name, value in given.items() if name in accepted}
     )
     return result.signals if isinstance(result, Measured) else result

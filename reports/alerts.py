@@ -56,7 +56,7 @@ def alerts(facts: Facts) -> list[dict[str, Any]]:
         facts: all other sections.
     """
     others = [check for module in MODULES for check in module.CHECKS]
-    checks = (_state, _gates, _sources, _rejects, _repairs, *others)
+    checks = (_state, _gates, _sources, _rejects, _failures, _repairs, *others)
     found = [{**one, "weight": _weight(facts, one)} for check in checks for one in check(facts)]
     return sorted(found, key=lambda one: (SEVERITIES.index(one["severity"]), -one["weight"], one["text"]))
 
@@ -130,6 +130,16 @@ def _rejects(facts: Facts) -> Iterator[dict[str, Any]]:
         severity = "warning" if total > read * MANY_REJECTS else "note"
         text = f"{shown.plural(total, 'record')} could not be used, {often}."
         yield alert(severity, text, look(facts, "rejects.jsonl"), of=(total, read), section="intake", unit="record")
+
+
+def _failures(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell on how many rows steps raised."""
+    found = facts["rejects"].get("failures")
+    if found:
+        worst = max(found["steps"], key=lambda one: (one["rows"], one["step"]))
+        text = f"Steps raised on {shown.plural(found['rows'], 'row')}, most often {worst['step']}: {worst['error']}"
+        of = (found["rows"], facts["headline"]["rows"])
+        yield alert("warning", text, look(facts, "failures.jsonl"), of=of, section="intake")
 
 
 def _repairs(facts: Facts) -> Iterator[dict[str, Any]]:

@@ -33,10 +33,11 @@ def sources(view: View) -> list[dict[str, Any]]:
 
 
 def rejects(view: View) -> dict[str, Any]:
-    """Return the causes of rejected records and the first of each cause."""
-    listed = view.run.rejects()
+    """Return the causes of rejected records and the first of each cause; and the rows on which steps raised, if any."""
+    listed, failed = view.run.rejects(), view.run.failures()
+    failures = {"failures": _failures(failed)} if failed else {}
     if not listed:
-        return {"total": 0, "causes": [], "examples": []}
+        return {"total": 0, "causes": [], "examples": [], **failures}
     causes: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], dict[str, Any]] = {}
     for reject in listed:
@@ -53,6 +54,20 @@ def rejects(view: View) -> dict[str, Any]:
         "causes": [{"source": key[0], "cause": _line(key[1]), "rows": rows} for key, rows in ordered[:CAUSES]],
         "left_out": max(0, len(ordered) - CAUSES),
         "examples": [_example(first[key]) for key, _ in ordered[:SHOWN]],
+        **failures,
+    }
+
+
+def _failures(listed: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many rows each step raised on, and its first error."""
+    steps = Counter(str(one["step"]) for one in listed)
+    first = {str(one["step"]): one for one in reversed(listed)}
+    return {
+        "rows": len({one["id"] for one in listed}),
+        "steps": [
+            {"step": step, "rows": rows, "row": first[step]["id"], "error": _line(first[step]["error"])}
+            for step, rows in sorted(steps.items())
+        ],
     }
 
 

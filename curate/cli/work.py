@@ -35,6 +35,9 @@ Sets = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most N records of each source.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run directory.", show_default="runs/<recipe name>")]
+Code = Annotated[
+    bool, typer.Option("--allow-code", help="Let steps of the recipe be Python functions (module:function).")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
 
 
@@ -54,14 +57,21 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or em
     out.print(f"next: curate run {shown(folder / 'recipe.toml')}")
 
 
-def check(recipe: RecipePath, sets: Sets = None, limit: Limit = None, seed: Seed = None, as_json: Json = False) -> None:
+def check(
+    recipe: RecipePath,
+    sets: Sets = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    allow_code: Code = False,
+    as_json: Json = False,
+) -> None:
     """Validate a recipe without running it, then show the plan."""
     from curate import check as checking
     from curate import lint, plan
     from curate.recipe import load_recipe
 
     network(False)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit)
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
     checking.require(loaded)
     if loaded.templates.path:
         lint.require(loaded.resolve(loaded.templates.path))
@@ -82,6 +92,7 @@ def run(
     fresh: Fresh = False,
     workers: Workers = None,
     seed: Seed = None,
+    allow_code: Code = False,
     allow_download: Download = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -91,7 +102,7 @@ def run(
     from curate.recipe import load_recipe
 
     network(allow_download)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit)
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
     target = out if out is not None else Path("runs") / loaded.name
     finish(loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet)
 
