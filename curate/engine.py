@@ -151,8 +151,8 @@ def _start(
     identity = encoder.identity() if encoder else None
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
-    count = groups.height
-    return _State(recipe, runner, Verdicts.start(count), pl.DataFrame(height=count), groups, proof.unproven(recipe))
+    verdicts, signals = Verdicts.start(groups.height), pl.DataFrame(height=groups.height)
+    return _State(recipe, runner, verdicts, signals, groups, proof.unproven(recipe))
 
 
 def _account(recipe: Recipe, ingested: Ingested, rows: Rows) -> None:
@@ -181,8 +181,8 @@ def _run_stage(state: _State, stage: Stage) -> None:
         state.signals = state.signals.hstack(result.signals)
         state.tables |= {f"{use.name}.{name}": table_sorted(table) for name, table in result.tables.items()}
         steps.append(entry)
-    rules = judge(proof.guarded(stage, state.unproven), state.verdicts, state.groups.hstack(state.signals))
-    rules = _vouched(state, stage, rules)
+    judged = judge(proof.guarded(stage, state.unproven), state.verdicts, state.groups.hstack(state.signals))
+    rules = _vouched(state, stage, judged)
     after = int(state.verdicts.alive.sum())
     entry = {"name": stage.name, "rows_in": before, "rows_out": after, "steps": steps, "rules": rules}
     entry |= {"seconds": time.perf_counter() - started, "peak_memory_mib": memory.peak_mib()}
@@ -290,8 +290,7 @@ def _shortfall(
         if not totals["train_rows"]:
             what, fix = "nothing is left: no record gave a row", f"see why: {out / 'rejects.jsonl'}"
         return UserError(recipe.file, what, fix, code=INPUT)
-    broken = [gate for gate in judged if not gate["passed"]]
-    if not broken:
+    if not (broken := [gate for gate in judged if not gate["passed"]]):
         return None
     said = "; ".join(
         f"{gate['name']} {gate['bound']:g}, "

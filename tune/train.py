@@ -254,7 +254,9 @@ def _outcome(log: Sequence[dict[str, float]], seconds: float) -> dict[str, Any]:
 
 def _write(folder: Path, facts: dict[str, Any], log: list[dict[str, float]], trained: adapter.Trained) -> None:
     """Write log, weights and facts, the facts last: with them a training is done."""
-    write_frame(folder / LOG, pl.DataFrame(log).with_columns(pl.col("step", "rows", "tokens", "trained").cast(pl.Int64)))
+    write_frame(
+        folder / LOG, pl.DataFrame(log).with_columns(pl.col("step", "rows", "tokens", "trained").cast(pl.Int64))
+    )
     for path in folder.iterdir():  # of an earlier training; an adapter beside a whole model would be read as both
         if path.suffix in (".json", ".jinja", ".safetensors") and path.name != checkpoint.NAME:
             path.unlink()
