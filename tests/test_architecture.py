@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
-          "parity"}  # fmt: skip
+          "parity", "roles"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
     "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend", "overlap",
