@@ -179,7 +179,7 @@ def _step(
     mine = processes.share(examples)
     if mine:
         batch = (
-            layout.packed(mine, model=work.model, window=work.settings.window)
+            layout.packed(mine, model=work.model)
             if work.settings.pack
             else layout.padded(mine, model=work.model)
         )

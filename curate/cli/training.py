@@ -37,7 +37,7 @@ def tune(
     tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="... or read so many tokens.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Tune all weights instead of a LoRA adapter.")] = False,
     layers: Annotated[int | None, typer.Option("--layers", min=1, help="Adapt only so many upper layers.")] = None,
-    pack: Annotated[bool, typer.Option("--pack", help="Lay the rows of a step end to end.")] = False,
+    pack: Annotated[bool, typer.Option("--pack/--no-pack", help="Lay short rows of a step end to end.")] = True,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a step.")] = None,
     window: Annotated[int, typer.Option("--window", min=2, help="Greatest number of tokens of a row.")] = 1024,
     rate: Annotated[float | None, typer.Option("--rate", help="The highest learning rate.")] = None,
