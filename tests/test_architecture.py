@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
-          "parity", "intervals"}  # fmt: skip
+          "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "choices", "classifier", "clean", "concepts", "copies", "covers",
     "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship",

@@ -25,10 +25,12 @@ class Trained:
     Args:
         weights: the tensors, in a fixed order.
         save: writes what was trained into a folder.
+        joined: the model of peft around the model, or the model itself.
     """
 
     weights: list[Any]
     save: Callable[[Path], None]
+    joined: Any
 
 
 @contextmanager
@@ -46,14 +48,14 @@ def opened(model: LanguageModel, *, settings: Settings, base: str, full: bool, s
         weights = list(model.model.parameters())
         for weight in weights:
             weight.requires_grad_(True)
-        yield Trained(weights, lambda folder: _save_whole(model, folder))
+        yield Trained(weights, lambda folder: _save_whole(model, folder), model.model)
         model.model.requires_grad_(False)
         return
     joined = _joined(model, settings, seed)
     joined.peft_config["default"].base_model_name_or_path = base
     try:
         weights = [weight for weight in joined.parameters() if weight.requires_grad]
-        yield Trained(weights, lambda folder: _save_adapter(joined, model, folder))
+        yield Trained(weights, lambda folder: _save_adapter(joined, model, folder), joined)
     finally:
         joined.unload()
 

@@ -40,14 +40,15 @@ def padded(examples: Sequence[Example], *, model: LanguageModel) -> Batch:
     return Batch(ids, {}, *_predicted(examples, starts, model=model))
 
 
-def packed(examples: Sequence[Example], *, model: LanguageModel, window: int) -> Batch:
-    """Return examples end to end in rows of up to `window` tokens; none sees another.
+def packed(examples: Sequence[Example], *, model: LanguageModel) -> Batch:
+    """Return examples end to end in rows as long as the longest of them; none sees another.
 
     Positions begin anew with each example, and a mask that is causal within examples and shut between them keeps them
-    apart. Rows are filled by first fit, the longest first.
+    apart. Rows are filled by first fit, the longest first; longer ones would cost more in attention than they save.
     """
     import torch
 
+    width = max(len(one.ids) for one in examples) - 1
     bins: list[list[int]] = []
     room: list[int] = []
     for number in sorted(range(len(examples)), key=lambda place: -len(examples[place].ids)):
@@ -56,10 +57,11 @@ def packed(examples: Sequence[Example], *, model: LanguageModel, window: int) ->
         if fits is None:
             fits = len(bins)
             bins.append([])
-            room.append(window)
+            room.append(width)
         bins[fits].append(number)
         room[fits] -= size
-    width = window - min(room)
+    if len(bins) == len(examples):
+        return padded(examples, model=model)
     ids = torch.full((len(bins), width), model.pad, dtype=torch.long)
     positions = torch.zeros_like(ids)
     owner = torch.full_like(ids, -1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import polars as pl
+
 from curate.embed import quiet
 
 NAME = "tiny"
@@ -17,6 +19,12 @@ TEMPLATE = (
 # A million weights in all: 0.3 in the vocabulary, 0.2 in each layer. Short texts have three times as many tokens as
 # words with it.
 _VOCABULARY, _WIDTH, _LAYERS, _HEADS, _WINDOW = 2048, 128, 4, 4, 1024
+
+
+def texts(rows: pl.DataFrame) -> list[str]:
+    """Return the texts of all turns, in order."""
+    turns = rows.select(pl.col("messages").list.explode().struct.field("content").alias("text"))
+    return turns["text"].drop_nulls().to_list()
 
 
 def write_tokenizer(folder: Path, texts: Iterable[str]) -> None:

@@ -129,8 +129,7 @@ def _loaded(
         yield model, model.name
     elif model == tiny.NAME:
         with tempfile.TemporaryDirectory() as folder:
-            texts = rows.select(pl.col("messages").list.explode().struct.field("content"))["content"]
-            tiny.write_model(Path(folder), texts, seed=seed)
+            tiny.write_model(Path(folder), tiny.texts(rows), seed=seed)
             # a model of this size is not faster in bf16, whose steps are too coarse to train weights in
             yield replace(lm.load(folder, dtype="fp32"), name=tiny.NAME), tiny.NAME
     else:
@@ -180,7 +179,7 @@ def _step(
     mine = processes.share(examples)
     if mine:
         batch = (
-            layout.packed(mine, model=work.model, window=work.settings.window)
+            layout.packed(mine, model=work.model)
             if work.settings.pack
             else layout.padded(mine, model=work.model)
         )
@@ -254,9 +253,8 @@ def _outcome(log: Sequence[dict[str, float]], seconds: float) -> dict[str, Any]:
 
 def _write(folder: Path, facts: dict[str, Any], log: list[dict[str, float]], trained: adapter.Trained) -> None:
     """Write log, weights and facts, the facts last: with them a training is done."""
-    write_frame(
-        folder / LOG, pl.DataFrame(log).with_columns(pl.col("step", "rows", "tokens", "trained").cast(pl.Int64))
-    )
+    whole = pl.col("step", "rows", "tokens", "trained").cast(pl.Int64)
+    write_frame(folder / LOG, pl.DataFrame(log).with_columns(whole))
     for path in folder.iterdir():  # of an earlier training; an adapter beside a whole model would be read as both
         if path.suffix in (".json", ".jinja", ".safetensors") and path.name != checkpoint.NAME:
             path.unlink()

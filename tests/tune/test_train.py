@@ -51,10 +51,11 @@ def test_the_loss_is_that_of_the_answer_computed_by_hand(model: lm.LanguageModel
     assert found == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("window", [24, 64])
-def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.LanguageModel, window: int) -> None:
-    examples = data.encode(sums(7), coder=model.coder, window=window).examples
-    batches = [layout.padded(examples, model=model), layout.packed(examples, model=model, window=window)]
+def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.LanguageModel) -> None:
+    lengths = ["?", "hello", "what is two", " ".join(["and two"] * 20)]
+    rows = frame(*(talk(("user", text), ("assistant", "four .")) for text in lengths))
+    examples = data.encode(rows, coder=model.coder, window=64).examples
+    batches = [layout.padded(examples, model=model), layout.packed(examples, model=model)]
     assert batches[1].ids.shape[0] < len(examples)
     found = []
     for batch in batches:
@@ -68,18 +69,17 @@ def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.Lan
 
 
 def test_packed_rows_do_not_see_each_other(model: lm.LanguageModel) -> None:
-    first, second, other = data.encode(
-        frame(*(talk(("user", text), ("assistant", "four")) for text in ("hello there", "what is", "and and"))),
-        coder=model.coder,
-        window=64,
-    ).examples
-    assert len(first.ids) - 1 == len(other.ids) - 1 == 8  # so the second example has places 8 to 15
+    texts = ["hello there", "what is", "and and", "what is two and two and two ?"]
+    rows = frame(*(talk(("user", text), ("assistant", "four")) for text in texts))
+    first, second, other, longest = data.encode(rows, coder=model.coder, window=64).examples
+    assert [len(one.ids) - 1 for one in (first, other, second, longest)] == [8, 8, 8, 16 - 2]
+    longest = data.Example("long", [*longest.ids, 3, 3], [*longest.trained, False, False])  # type: ignore[arg-type]
     with torch.no_grad():
-        found = [
-            model.states(batch.ids, **batch.options)[0, 8:16]
-            for batch in (layout.packed([one, second], model=model, window=64) for one in (first, other))
-        ]
-    assert torch.equal(*found)
+        batches = [layout.packed([longest, one, second], model=model) for one in (first, other)]
+        found = [model.states(batch.ids, **batch.options) for batch in batches]
+    assert batches[0].ids.shape == (2, 16)
+    assert torch.equal(found[0][1, 8:], found[1][1, 8:])
+    assert not torch.equal(found[0][1, :8], found[1][1, :8])
 
 
 def test_training_lowers_the_loss_and_leaves_a_base_as_it_was(model: lm.LanguageModel, tmp_path: Path) -> None:
