@@ -178,11 +178,7 @@ def _step(
     trained = int(sum(one.trained.sum() for one in examples))
     mine = processes.share(examples)
     if mine:
-        batch = (
-            layout.packed(mine, model=work.model)
-            if work.settings.pack
-            else layout.padded(mine, model=work.model)
-        )
+        batch = layout.packed(mine, model=work.model) if work.settings.pack else layout.padded(mine, model=work.model)
         with _autocast(work):
             loss = layout.loss(batch, model=work.model, forward=work.forward) / trained
         loss.backward()
