@@ -122,7 +122,7 @@ def trl(
             arguments = SFTConfig(
                 output_dir=folder, per_device_train_batch_size=8, num_train_epochs=1, learning_rate=1e-3, use_cpu=True,
                 weight_decay=0.0, bf16=False, max_length=None, completion_only_loss=True, report_to="none",
-                save_strategy="no", logging_steps=1, disable_tqdm=True, seed=SEED, **options,
+                save_strategy="no", logging_steps=1, disable_tqdm=True, log_level="error", seed=SEED, **options,
             )  # fmt: skip
             listed = [{"input_ids": one.ids, "completion_mask": one.trained.astype(int).tolist()} for one in examples]
             with adapter.opened(model, settings=settings, base=model.name, full=False, seed=SEED) as trained:

@@ -29,6 +29,8 @@ class Batch:
     targets: Any
 
 
+# Logits made at once: 24 MB, just under what the C library takes from the system and gives back each time, page by page.
+_LOGITS = 6_000_000
 # Gives the last hidden states of a batch, (n, length, d).
 Forward = Callable[[Batch], Any]
 
@@ -92,13 +94,27 @@ def _predicted(examples: Sequence[Example], starts: Sequence[int], *, model: Lan
     return torch.from_numpy(places).to(where), torch.tensor(targets, dtype=torch.long, device=where)
 
 
-def loss(batch: Batch, *, model: LanguageModel, forward: Forward) -> Any:
-    """Return the summed cross-entropy of the trained tokens in nats, a scalar float32.
+def learn(batch: Batch, *, model: LanguageModel, forward: Forward, trained: int) -> Any:
+    """Add the gradients of a batch to the weights; return its cross-entropy in nats, a scalar float32.
 
-    Only states that predict a trained token reach the head: it is a fifth of the work of a small model, and the logits
-    of all others would be thrown away.
+    Only states that predict a trained token reach the head, a fifth of the work of a small model, and they do in parts:
+    logits of all at once would be the largest thing in memory by far.
+
+    Args:
+        batch: at least one row.
+        model: whose head it is.
+        forward: the way to the last hidden states.
+        trained: what the sum of the losses is divided by.
     """
     import torch
 
     states = forward(batch).flatten(0, 1)[batch.places]
-    return torch.nn.functional.cross_entropy(model.head(states), batch.targets, reduction="sum")
+    size = max(1, _LOGITS // int(model.model.config.vocab_size))
+    ends = [part.detach().requires_grad_() for part in states.split(size)]
+    total = torch.zeros((), device=states.device)
+    for end, targets in zip(ends, batch.targets.split(size), strict=True):
+        loss = torch.nn.functional.cross_entropy(model.head(end), targets, reduction="sum") / trained
+        loss.backward()
+        total += loss.detach()
+    states.backward(torch.cat([end.grad for end in ends]))
+    return total

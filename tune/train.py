@@ -184,9 +184,8 @@ def _step(
             else layout.padded(mine, model=work.model)
         )
         with _autocast(work):
-            loss = layout.loss(batch, model=work.model, forward=work.forward) / trained
-        loss.backward()
-    value = processes.total(weights, loss.detach() if mine else None)
+            loss = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
+    value = processes.total(weights, loss if mine else None)
     if not isfinite(value):
         fix = "lower the rate (settings.rate), or use dtype fp32"
         raise UserError("training", "the loss is no number any more", fix)

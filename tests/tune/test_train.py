@@ -42,8 +42,9 @@ def test_the_loss_is_that_of_the_answer_computed_by_hand(model: lm.LanguageModel
         frame(talk(("user", "hello"), ("assistant", "two and"))), coder=model.coder, window=64
     ).examples[0]
     batch = layout.padded([example], model=model)
+    with adapter.opened(model, settings=QUICK, base="base", full=False, seed=0):
+        found = float(layout.learn(batch, model=model, forward=plain(model), trained=1))
     with torch.no_grad():
-        found = float(layout.loss(batch, model=model, forward=plain(model)))
         logits = model.model(torch.tensor([example.ids])).logits[0].double()
     # <|start|> user hello <|end|> <|start|> assistant two and <|end|>: tokens 6 to 8 are predicted at 5 to 7
     wanted = -sum(float(torch.log_softmax(logits[place - 1], 0)[example.ids[place]]) for place in (6, 7, 8))
@@ -60,12 +61,25 @@ def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.Lan
     found = []
     for batch in batches:
         with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
-            loss = layout.loss(batch, model=model, forward=plain(model))
-            loss.backward()
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=1)
             found.append((loss.item(), [weight.grad.clone() for weight in trained.weights]))
             model.model.zero_grad()
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-4)
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found[0][1], found[1][1], strict=True))
+
+
+def test_logits_made_in_parts_give_the_gradients_of_all_at_once(
+    model: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = layout.padded(data.encode(sums(5), coder=model.coder, window=64).examples, model=model)
+    found = []
+    for logits in (10_000, 40):  # with 18 tokens in the vocabulary: all at once, two at a time
+        monkeypatch.setattr(layout, "_LOGITS", logits)
+        with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=7)
+            found.append([loss, *(weight.grad.clone() for weight in trained.weights)])
+            model.model.zero_grad()
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
 
 
 def test_packed_rows_do_not_see_each_other(model: lm.LanguageModel) -> None:
