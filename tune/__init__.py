@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tune.settings import Settings
     from tune.train import Tuned, train
+    from tune.trunk import Trunk
 
-__all__ = ["Settings", "Tuned", "train"]
-_HOMES = {"Settings": "tune.settings", "Tuned": "tune.train", "train": "tune.train"}
+__all__ = ["Settings", "Trunk", "Tuned", "train"]
+_HOMES = {"Settings": "tune.settings", "Trunk": "tune.trunk", "Tuned": "tune.train", "train": "tune.train"}
 
 
 def __getattr__(name: str) -> Any:
