@@ -28,7 +28,7 @@ import polars as pl
 
 from curate import chance, lm
 from curate.embed import quiet
-from tune import adapter, data, schedule, train
+from tune import adapter, data, schedule, training
 from tune.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,9 +103,9 @@ def ours(model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings) -> tup
     """Return CPU seconds and the loss of each step."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        done = train.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED)
+        done = training.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED)
         seconds = time.process_time() - started
-        return seconds, pl.read_parquet(done.path / train.LOG)["loss"].to_list()
+        return seconds, pl.read_parquet(done.path / training.LOG)["loss"].to_list()
 
 
 def trl(

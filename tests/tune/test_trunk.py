@@ -9,7 +9,7 @@ from tiny_model import write_model
 
 from curate import lm
 from curate.errors import UserError
-from tune import data, train
+from tune import data, training
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -28,8 +28,8 @@ def test_kept_states_train_as_the_whole_model_does(model: lm.LanguageModel, tmp_
     found = []
     for name, given, kept in (("plain", model, False), ("kept", trunk, True)):
         settings = plain.model_copy(update={"kept": kept})
-        done = train.train(sums(8), out=tmp_path / name, model=given, settings=settings)
-        found.append(pl.read_parquet(done.path / train.LOG)["loss"].to_list())
+        done = training.train(sums(8), out=tmp_path / name, model=given, settings=settings)
+        found.append(pl.read_parquet(done.path / training.LOG)["loss"].to_list())
     assert found[0] == pytest.approx(found[1], abs=1e-5)
     assert found[0][0] != pytest.approx(found[0][-1], abs=1e-3)
 
@@ -51,7 +51,7 @@ def test_the_model_has_all_its_layers_afterwards(model: lm.LanguageModel) -> Non
 def test_a_trunk_of_another_height_is_refused(model: lm.LanguageModel, tmp_path: Path) -> None:
     settings = Settings(steps=1, layers=3, kept=True)
     with pytest.raises(UserError, match="the trunk leaves 2, the settings adapt 3"):
-        train.train(sums(2), out=tmp_path / "out", model=Trunk(model, 2), settings=settings)
+        training.train(sums(2), out=tmp_path / "out", model=Trunk(model, 2), settings=settings)
 
 
 def test_keeping_needs_a_number_of_layers() -> None:
