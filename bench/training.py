@@ -28,7 +28,7 @@ import polars as pl
 
 from curate import chance, lm
 from curate.embed import quiet
-from tune import adapter, data, schedule, train
+from tune import adapter, data, schedule, training
 from tune.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,9 +103,9 @@ def ours(model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings) -> tup
     """Return CPU seconds and the loss of each step."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        done = train.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED)
+        done = training.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED)
         seconds = time.process_time() - started
-        return seconds, pl.read_parquet(done.path / train.LOG)["loss"].to_list()
+        return seconds, pl.read_parquet(done.path / training.LOG)["loss"].to_list()
 
 
 def trl(
@@ -122,7 +122,7 @@ def trl(
             arguments = SFTConfig(
                 output_dir=folder, per_device_train_batch_size=8, num_train_epochs=1, learning_rate=1e-3, use_cpu=True,
                 weight_decay=0.0, bf16=False, max_length=None, completion_only_loss=True, report_to="none",
-                save_strategy="no", logging_steps=1, disable_tqdm=True, seed=SEED, **options,
+                save_strategy="no", logging_steps=1, disable_tqdm=True, log_level="error", seed=SEED, **options,
             )  # fmt: skip
             listed = [{"input_ids": one.ids, "completion_mask": one.trained.astype(int).tolist()} for one in examples]
             with adapter.opened(model, settings=settings, base=model.name, full=False, seed=SEED) as trained:

@@ -37,6 +37,7 @@ def tune(
     tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="... or read so many tokens.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Tune all weights instead of a LoRA adapter.")] = False,
     layers: Annotated[int | None, typer.Option("--layers", min=1, help="Adapt only so many upper layers.")] = None,
+    kept: Annotated[bool, typer.Option("--kept", help="... and compute those below once per text.")] = False,
     pack: Annotated[bool, typer.Option("--pack/--no-pack", help="Lay short rows of a step end to end.")] = True,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a step.")] = None,
     window: Annotated[int, typer.Option("--window", min=2, help="Greatest number of tokens of a row.")] = 1024,
@@ -53,7 +54,7 @@ def tune(
     network(False)
     tuning = api.sibling("tune")
     budget = {"epochs": epochs, "steps": steps, "tokens": tokens}
-    values: dict[str, Any] = {**budget, "full": full, "layers": layers, "pack": pack}
+    values: dict[str, Any] = {**budget, "full": full, "layers": layers, "kept": kept, "pack": pack}
     values |= {"batch": batch, "window": window, "rate": rate, "dtype": dtype, "report_to": tuple(report_to or ())}
     try:
         settings = tuning.Settings(**values)

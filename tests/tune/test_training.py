@@ -11,7 +11,7 @@ from tiny_model import write_model
 
 from curate import lm
 from curate.errors import UserError
-from tune import adapter, checkpoint, data, layout, schedule, train
+from tune import adapter, checkpoint, data, layout, schedule, training
 from tune.settings import Settings
 
 torch = pytest.importorskip("torch")
@@ -34,7 +34,7 @@ def plain(model: lm.LanguageModel) -> layout.Forward:
 
 
 def losses(path: Path) -> list[float]:
-    return pl.read_parquet(path / train.LOG)["loss"].to_list()
+    return pl.read_parquet(path / training.LOG)["loss"].to_list()
 
 
 def test_the_loss_is_that_of_the_answer_computed_by_hand(model: lm.LanguageModel) -> None:
@@ -42,8 +42,9 @@ def test_the_loss_is_that_of_the_answer_computed_by_hand(model: lm.LanguageModel
         frame(talk(("user", "hello"), ("assistant", "two and"))), coder=model.coder, window=64
     ).examples[0]
     batch = layout.padded([example], model=model)
+    with adapter.opened(model, settings=QUICK, base="base", full=False, seed=0):
+        found = float(layout.learn(batch, model=model, forward=plain(model), trained=1))
     with torch.no_grad():
-        found = float(layout.loss(batch, model=model, forward=plain(model)))
         logits = model.model(torch.tensor([example.ids])).logits[0].double()
     # <|start|> user hello <|end|> <|start|> assistant two and <|end|>: tokens 6 to 8 are predicted at 5 to 7
     wanted = -sum(float(torch.log_softmax(logits[place - 1], 0)[example.ids[place]]) for place in (6, 7, 8))
@@ -60,12 +61,25 @@ def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.Lan
     found = []
     for batch in batches:
         with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
-            loss = layout.loss(batch, model=model, forward=plain(model))
-            loss.backward()
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=1)
             found.append((loss.item(), [weight.grad.clone() for weight in trained.weights]))
             model.model.zero_grad()
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-4)
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found[0][1], found[1][1], strict=True))
+
+
+def test_logits_made_in_parts_give_the_gradients_of_all_at_once(
+    model: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = layout.padded(data.encode(sums(5), coder=model.coder, window=64).examples, model=model)
+    found = []
+    for logits in (10_000, 40):  # with 18 tokens in the vocabulary: all at once, two at a time
+        monkeypatch.setattr(layout, "_LOGITS", logits)
+        with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=7)
+            found.append([loss, *(weight.grad.clone() for weight in trained.weights)])
+            model.model.zero_grad()
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
 
 
 def test_packed_rows_do_not_see_each_other(model: lm.LanguageModel) -> None:
@@ -84,7 +98,7 @@ def test_packed_rows_do_not_see_each_other(model: lm.LanguageModel) -> None:
 
 def test_training_lowers_the_loss_and_leaves_a_base_as_it_was(model: lm.LanguageModel, tmp_path: Path) -> None:
     before = {name: weight.clone() for name, weight in model.model.named_parameters()}
-    done = train.train(sums(8), out=tmp_path / "out", model=model, settings=Settings(steps=40, batch=4, rate=0.03))
+    done = training.train(sums(8), out=tmp_path / "out", model=model, settings=Settings(steps=40, batch=4, rate=0.03))
     assert done.facts["last_loss"] < 0.8 * done.facts["first_loss"]
     after = dict(model.model.named_parameters())
     assert after.keys() == before.keys()
@@ -94,7 +108,7 @@ def test_training_lowers_the_loss_and_leaves_a_base_as_it_was(model: lm.Language
 def test_the_same_seed_gives_the_same_adapter_and_another_does_not(base: Path, tmp_path: Path) -> None:
     made = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        train.train(sums(8), out=tmp_path / name, model=str(base), settings=QUICK, seed=seed)
+        training.train(sums(8), out=tmp_path / name, model=str(base), settings=QUICK, seed=seed)
         made.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
     assert made[0] == made[1] != made[2]
 
@@ -106,19 +120,19 @@ class Stopped(Exception):
 def test_a_training_that_was_broken_off_ends_as_one_that_was_not(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "_PAUSE", 0.0)
-    monkeypatch.setattr(train, "_SHARE", 0)
+    monkeypatch.setattr(training, "_PAUSE", 0.0)
+    monkeypatch.setattr(training, "_SHARE", 0)
 
     def stop(label: str, done: int, total: int) -> None:
         if done == 4:
             raise Stopped
 
-    train.train(sums(8), out=tmp_path / "whole", model=str(base), settings=QUICK)
+    training.train(sums(8), out=tmp_path / "whole", model=str(base), settings=QUICK)
     with pytest.raises(Stopped):
-        train.train(sums(8), out=tmp_path / "broken", model=str(base), settings=QUICK, progress=stop)
+        training.train(sums(8), out=tmp_path / "broken", model=str(base), settings=QUICK, progress=stop)
     assert (tmp_path / "broken" / checkpoint.NAME).is_file()
     seen: list[int] = []
-    train.train(
+    training.train(
         sums(8), out=tmp_path / "broken", model=str(base), settings=QUICK, progress=lambda _, n, total: seen.append(n)
     )
     assert seen == [4, 5, 6]
@@ -146,14 +160,14 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(base: Path, tmp_pa
 def test_a_finished_training_is_not_done_again(base: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     for _ in range(2):
-        train.train(
+        training.train(
             sums(8), out=tmp_path / "out", model=str(base), settings=QUICK, progress=lambda _, n, total: seen.append(n)
         )
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
 def test_an_adapter_loads_with_its_base(base: Path, tmp_path: Path, model: lm.LanguageModel) -> None:
-    done = train.train(sums(8), out=tmp_path / "out", model=str(base), settings=QUICK)
+    done = training.train(sums(8), out=tmp_path / "out", model=str(base), settings=QUICK)
     loaded = lm.load(str(done.path), dtype="fp32")
     ids = torch.tensor([[2, 4, 8]])
     with torch.no_grad():
@@ -163,7 +177,7 @@ def test_an_adapter_loads_with_its_base(base: Path, tmp_path: Path, model: lm.La
 
 def test_an_adapter_is_refused_on_other_weights(tmp_path: Path) -> None:
     base = write_model(tmp_path / "base")
-    done = train.train(sums(4), out=tmp_path / "out", model=str(base), settings=QUICK)
+    done = training.train(sums(4), out=tmp_path / "out", model=str(base), settings=QUICK)
     write_model(base, seed=9)
     with pytest.raises(UserError, match="tuned on other weights"):
         lm.load(str(done.path))
@@ -171,7 +185,7 @@ def test_an_adapter_is_refused_on_other_weights(tmp_path: Path) -> None:
 
 def test_full_tuning_writes_a_whole_model(base: Path, tmp_path: Path) -> None:
     settings = Settings(steps=3, batch=4, full=True, dtype="fp32")
-    done = train.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)
+    done = training.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)
     assert done.facts["kind"] == "full"
     assert not (done.path / lm.ADAPTER).exists()
     assert lm.load(str(done.path)).model.config.num_hidden_layers == 2
@@ -180,7 +194,7 @@ def test_full_tuning_writes_a_whole_model(base: Path, tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(base: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="is no training"):
-        train.train(sums(2), out=tmp_path, model=str(base), settings=QUICK)
+        training.train(sums(2), out=tmp_path, model=str(base), settings=QUICK)
 
 
 def test_a_budget_ends_a_training(model: lm.LanguageModel) -> None:
@@ -211,12 +225,12 @@ def test_the_rate_rises_and_falls(total: int) -> None:
 
 def test_a_loss_that_is_no_number_ends_the_training(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no number"):
-        train.train(sums(8), out=tmp_path / "out", model=str(base), settings=Settings(steps=30, batch=4, rate=1e30))
+        training.train(sums(8), out=tmp_path / "out", model=str(base), settings=Settings(steps=30, batch=4, rate=1e30))
 
 
 def test_tiny_learns_a_few_rows_by_heart_and_loads(tmp_path: Path) -> None:
     settings = Settings(steps=20, batch=8, rate=1e-2)
-    done = train.train(sums(8), out=tmp_path / "out", model="tiny", settings=settings)
+    done = training.train(sums(8), out=tmp_path / "out", model="tiny", settings=settings)
     assert done.facts["last_loss"] < 0.5 * done.facts["first_loss"]
     loaded = lm.load(str(done.path))
     assert loaded.coder.template is not None and loaded.coder.template.marker == "<|end|>"
@@ -234,7 +248,7 @@ def test_trackers_are_told_each_step(base: Path, tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(integrations, "get_reporting_integration_callbacks", lambda names: [Tracker])
     settings = QUICK.model_copy(update={"report_to": ("tensorboard",)})
-    done = train.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)
+    done = training.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)
     assert [step for step, _ in told] == [1, 2, 3, 4, 5, 6]
     assert [loss for _, loss in told] == losses(done.path)
 
@@ -242,4 +256,4 @@ def test_trackers_are_told_each_step(base: Path, tmp_path: Path, monkeypatch: py
 def test_an_unknown_tracker_is_told(base: Path, tmp_path: Path) -> None:
     settings = QUICK.model_copy(update={"report_to": ("nonsense",)})
     with pytest.raises(UserError, match="nonsense"):
-        train.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)
+        training.train(sums(8), out=tmp_path / "out", model=str(base), settings=settings)

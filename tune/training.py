@@ -23,6 +23,7 @@ from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
 from tune import adapter, checkpoint, data, layout, processes, schedule, tiny, trackers
 from tune.settings import Settings
+from tune.trunk import Trunk
 
 Progress = Callable[[str, int, int], None]
 LOG = "log.parquet"
@@ -65,7 +66,7 @@ def train(
     mix: pl.DataFrame | str | Path,
     *,
     out: str | Path,
-    model: str | lm.LanguageModel = "smollm2",
+    model: str | lm.LanguageModel | Trunk = "smollm2",
     settings: Settings = Settings(),  # noqa: B008  # a frozen value
     seed: int = 0,
     progress: Progress = lambda label, done, total: None,
@@ -75,8 +76,8 @@ def train(
     Args:
         mix: rows with `messages`, a run directory, or a file of conversations.
         out: folder for what is trained, its log of steps and tune.json; new, empty, or of an earlier training.
-        model: a name or path for `curate.lm.load`, `tiny` for a small Llama from scratch, or a model that is loaded; of
-            that the weights are as before afterwards, unless all are trained.
+        model: a name or path for `curate.lm.load`, `tiny` for a small Llama from scratch, or a model that is loaded, or
+            a trunk with one and what is kept of it; the weights are as before afterwards, unless all are trained.
         settings: budget, sizes, rates.
         seed: of the first weights and of the order of rows.
         progress: called with a label that holds early numbers, the steps done and all steps.
@@ -103,9 +104,11 @@ def train(
         if done is not None:
             return Tuned(folder, done)
         with adapter.opened(loaded, settings=settings, base=name, full=kind != "adapter", seed=seed) as trained:
-            work = _Work(loaded, encoded.examples, plan, _forward(loaded), settings, float(facts["rate"]))
-            log, seconds = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
-            facts |= _outcome(log, seconds)
+            started = time.perf_counter()
+            forward = _forward(loaded, model, encoded.examples, settings)
+            work = _Work(loaded, encoded.examples, plan, forward, settings, float(facts["rate"]))
+            log = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
+            facts |= _outcome(log, time.perf_counter() - started)
             if processes.first():
                 _write(folder, facts, log, trained)
     return Tuned(folder, facts)
@@ -122,10 +125,12 @@ def _ready(folder: Path) -> Path:
 
 @contextmanager
 def _loaded(
-    model: str | lm.LanguageModel, rows: pl.DataFrame, settings: Settings, seed: int
+    model: str | lm.LanguageModel | Trunk, rows: pl.DataFrame, settings: Settings, seed: int
 ) -> Iterator[tuple[lm.LanguageModel, str]]:
     """Yield the model that is trained and the name of its base."""
-    if isinstance(model, lm.LanguageModel):
+    if isinstance(model, Trunk):
+        yield model.model, model.model.name
+    elif isinstance(model, lm.LanguageModel):
         yield model, model.name
     elif model == tiny.NAME:
         with tempfile.TemporaryDirectory() as folder:
@@ -137,15 +142,22 @@ def _loaded(
         yield found, model if model == "smollm2" else str(Path(model).expanduser().resolve())
 
 
-def _forward(model: lm.LanguageModel) -> layout.Forward:
-    """Return the plain way through a model."""
-    return lambda batch: model.states(batch.ids, **batch.options)
+def _forward(
+    model: lm.LanguageModel, given: object, examples: Sequence[data.Example], settings: Settings
+) -> layout.Forward:
+    """Return the way through a model: plain, or from the kept states of its lower layers."""
+    if not settings.kept:
+        return lambda batch: model.states(batch.ids, **batch.options)
+    trunk = given if isinstance(given, Trunk) else Trunk(model, settings.layers or 0)
+    if trunk.layers != settings.layers:
+        what = f"the trunk leaves {trunk.layers}, the settings adapt {settings.layers}"
+        raise UserError("layers", what, "use the same number")
+    trunk.prepare(examples)
+    return trunk.forward
 
 
-def _steps(
-    work: _Work, weights: list[Any], folder: Path, *, key: str, progress: Progress
-) -> tuple[list[dict[str, float]], float]:
-    """Train, from the last checkpoint on; return a line for each step, and the seconds that this call took."""
+def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress: Progress) -> list[dict[str, float]]:
+    """Train, from the last checkpoint on; return a line for each step."""
     import torch
 
     optimizer = torch.optim.AdamW(weights, lr=work.rate, weight_decay=0.0)
@@ -166,7 +178,7 @@ def _steps(
                 checkpoint.save(folder, key=key, log=log, weights=weights, optimizer=optimizer)
                 written = time.perf_counter()
                 pause = max(_PAUSE, _SHARE * (written - now))
-    return log, time.perf_counter() - started
+    return log
 
 
 def _step(
@@ -178,11 +190,18 @@ def _step(
     trained = int(sum(one.trained.sum() for one in examples))
     mine = processes.share(examples)
     if mine:
+<<<<<<< HEAD:tune/train.py
         batch = layout.packed(mine, model=work.model) if work.settings.pack else layout.padded(mine, model=work.model)
+=======
+        batch = (
+            layout.packed(mine, model=work.model)
+            if work.settings.pack and not work.settings.kept
+            else layout.padded(mine, model=work.model)
+        )
+>>>>>>> g-train:tune/training.py
         with _autocast(work):
-            loss = layout.loss(batch, model=work.model, forward=work.forward) / trained
-        loss.backward()
-    value = processes.total(weights, loss.detach() if mine else None)
+            loss = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
+    value = processes.total(weights, loss if mine else None)
     if not isfinite(value):
         fix = "lower the rate (settings.rate), or use dtype fp32"
         raise UserError("training", "the loss is no number any more", fix)
