@@ -16,7 +16,7 @@ def forest(contrasts: Sequence[Mapping[str, Any]], *, margin: float, title: str)
     """Return the contrasts as points with 95 % intervals over seeds, the margin of equivalence shaded.
 
     Args:
-        contrasts: of ablation.json, in their order.
+        contrasts: of ablation.json, in their order; one at least.
         margin: the smallest difference that matters.
         title: of the axis.
     """
@@ -25,17 +25,20 @@ def forest(contrasts: Sequence[Mapping[str, Any]], *, margin: float, title: str)
 
     rows = [
         {
-            "name": f"{shown.clipped(one['arm'], 24)} − {shown.clipped(one['against'], 24)}",
+            "name": f"{shown.clipped(one['arm'], 24)} − {shown.clipped(one['against'], 24)}: {one['verdict']}",
             "mean": one["mean"], "low": one["low"], "high": one["high"], "verdict": one["verdict"],
             "wide": one["two_level"][0], "wider": one["two_level"][1],
         }
         for one in contrasts
     ]  # fmt: skip
     names = [row["name"] for row in rows]
+    # Wider than the labels in any common font: the page draws them in its own.
+    extent = 7 * max(len(name) for name in names)
+    axis = alt.Axis(labelLimit=480, ticks=False, domain=False, minExtent=extent)
     colour = alt.Color(
         "verdict:N", scale=alt.Scale(domain=list(_VERDICTS), range=list(_VERDICTS.values())), legend=None
     )
-    side = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
+    side = alt.Y("name:N", sort=names, title=None, axis=axis)
     base = alt.Chart(_data(rows))
     band = alt.Chart(_data([{"from": -margin, "to": margin}])).mark_rect(color=GRID, aria=False)
     zero = alt.Chart(_data([{"zero": 0}])).mark_rule(color=MARK, aria=False).encode(x="zero:Q")

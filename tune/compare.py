@@ -111,6 +111,8 @@ def _contrasts(
     others = [(arm["name"], RUN) for arm in arms if arm["name"] not in (RUN, BASE)]
     others = [pair for pair in others if pair not in declared and pair[::-1] not in declared]
     found = [_contrast(pair, analysis, scores) for pair in (*declared, *others)]
+    form = next((one for one in found if (one["arm"], one["against"]) == (SHUFFLED, RUN)), None)
+    blind = form is not None and form["high"] >= 0
     adjusted = statistics.holm([one["p"] for one in found[: len(declared)]])
     for place, one in enumerate(found):
         confirmatory = place < len(declared)
@@ -118,6 +120,10 @@ def _contrasts(
         one |= {"confirmatory": confirmatory, "holm": adjusted[place] if confirmatory else None}
         least = adjusted[place] if confirmatory else one["p"]
         one["verdict"] = statistics.verdict(test, adjusted=least, margin=analysis["margin"])
+        if blind and one["verdict"] == statistics.EQUIVALENT:
+            # A trial that cannot tell right answers from dealt-out ones says nothing by finding no difference (the
+            # assay sensitivity of ICH E10).
+            one["verdict"] = statistics.INCONCLUSIVE
         one["t"] = one["t"] if np.isfinite(one["t"]) else None
     return found
 
@@ -177,4 +183,4 @@ def _alerts(arms: Sequence[Mapping[str, Any]], contrasts: Sequence[Mapping[str, 
             yield f"'{one['arm']}' and '{one['against']}' gave the same scores: the tier does not see what differs"
     form = next((one for one in contrasts if one["arm"] == SHUFFLED and one["against"] == RUN), None)
     if form is not None and form["high"] >= 0:
-        yield "answers dealt out anew teach as much as the run's: what is measured is the form, or nothing is learned"
+        yield "answers dealt out anew teach as much as the run's: nothing is learned here, so no two arms count as equivalent"
