@@ -26,8 +26,8 @@ EXACT = 4_000
 # value of all pairs, and 100,000 rows take 9 s of one core; with 1 and 32 it is 0.9966 and 16 s, with 2 and 48 0.9969
 # and 14 s.
 CELLS, PROBES = 2, 32
-# Rows that each centre learns from, and how often: 64 rows, or ten rounds, changed the share of the 64 nearest rows
-# that is found there (0.94) by less than 0.01.
+# Rows that each centre learns from, and how often: with 64 rows, or ten rounds, the share of the 64 nearest rows that
+# was found there changed by less than 0.01.
 LEARNT, ROUNDS = 16, 4
 
 
@@ -105,7 +105,8 @@ def nearest_before(vectors: Vectors, order: Indices, *, picks: int) -> Numbers:
 def graph(vectors: Vectors, *, count: int, seed: int) -> tuple[npt.NDArray[np.int32], Vectors]:
     """Return the rows nearest to each row, itself among them, and their cosines.
 
-    Up to `EXACT` rows all pairs are compared. Beyond, rows are parted into clusters, and neighbours are looked for in the nearest clusters alone, as an inverted file does (Jégou et al., 2011).
+    Up to `EXACT` rows all pairs are compared. Beyond, rows are parted into clusters, and neighbours are
+    looked for in the nearest clusters alone, as an inverted file does (Jégou et al., 2011).
 
     Args:
         vectors: (n, d) on the grid.
