@@ -224,9 +224,7 @@ def speed(folder: Path) -> list[dict[str, Any]]:
                 print(lines[-1], flush=True)
                 continue
             orders[name] = np.load(out)
-            near = (
-                choices._nearest(vectors, [orders[name]])[0] if len(vectors) > 20_000 else whole(vectors, orders[name])
-            )
+            near = whole(vectors, orders[name])
             one = {"data": data, "rows": len(vectors), "chosen": len(orders[name]), "method": name}
             lines.append({**one, **orjson.loads(done.stdout), "facility": float(np.maximum(near, 0).mean())})
             print(lines[-1], flush=True)

@@ -21,12 +21,13 @@ GRID = 2.0**11
 BLOCK = 1024
 # Rows up to which all pairs are compared: beyond it searching near clusters alone is faster (bench/selection.py).
 EXACT = 4_000
-# Clusters searched for the neighbours of one, itself among them: with 32, facility location on 6,572 rows of a
-# published mix (64 neighbours, a tenth chosen) has 0.9966 of the value of all pairs, with 16 0.9945; 100,000 rows take
-# 14 s and 7 s.
-PROBES = 32
-# Rows that each centre learns from, and how often: 64 rows, or ten rounds, changed the share of the 64 nearest rows
-# that is found there (0.94) by less than 0.01.
+# Clusters are so many times the square root of the rows, and so many are searched for the neighbours of one, itself
+# among them. Facility location on 6,572 rows of a published mix (64 neighbours, a tenth chosen) then has 0.9959 of the
+# value of all pairs, and 100,000 rows take 9 s of one core; with 1 and 32 it is 0.9966 and 16 s, with 2 and 48 0.9969
+# and 14 s.
+CELLS, PROBES = 2, 32
+# Rows that each centre learns from, and how often: with 64 rows, or ten rounds, the share of the 64 nearest rows that
+# was found there changed by less than 0.01.
 LEARNT, ROUNDS = 16, 4
 
 
@@ -104,8 +105,8 @@ def nearest_before(vectors: Vectors, order: Indices, *, picks: int) -> Numbers:
 def graph(vectors: Vectors, *, count: int, seed: int) -> tuple[npt.NDArray[np.int32], Vectors]:
     """Return the rows nearest to each row, itself among them, and their cosines.
 
-    Up to `EXACT` rows all pairs are compared. Beyond, rows are parted into clusters, about as many as each has rows,
-    and neighbours are looked for in the nearest clusters alone, as an inverted file does (Jégou et al., 2011).
+    Up to `EXACT` rows all pairs are compared. Beyond, rows are parted into clusters, and neighbours are
+    looked for in the nearest clusters alone, as an inverted file does (Jégou et al., 2011).
 
     Args:
         vectors: (n, d) on the grid.
@@ -115,7 +116,7 @@ def graph(vectors: Vectors, *, count: int, seed: int) -> tuple[npt.NDArray[np.in
     Returns:
         (n, m) rows, -1 where there are no more, of equal ones those that come first; and (n, m) cosines, 0 there.
     """
-    cells = isqrt(len(vectors)) if len(vectors) > EXACT else 1
+    cells = CELLS * isqrt(len(vectors)) if len(vectors) > EXACT else 1
     starts = np.sort(chance.generator(seed, "starts").choice(len(vectors), min(cells, len(vectors)), replace=False))
     labels, centres = kmeans(vectors, starts=starts, seed=seed, learnt=LEARNT, rounds=ROUNDS if cells > 1 else 0)
     members = np.argsort(labels, kind="stable")

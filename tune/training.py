@@ -190,15 +190,11 @@ def _step(
     trained = int(sum(one.trained.sum() for one in examples))
     mine = processes.share(examples)
     if mine:
-<<<<<<< HEAD:tune/train.py
-        batch = layout.packed(mine, model=work.model) if work.settings.pack else layout.padded(mine, model=work.model)
-=======
         batch = (
             layout.packed(mine, model=work.model)
             if work.settings.pack and not work.settings.kept
             else layout.padded(mine, model=work.model)
         )
->>>>>>> g-train:tune/training.py
         with _autocast(work):
             loss = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
     value = processes.total(weights, loss if mine else None)

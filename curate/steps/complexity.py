@@ -16,7 +16,7 @@ from curate.rulebook import Pattern
 RULES = {"patterns": ("patterns/constraints",)}
 # Words and characters of a text that are read: a request is at the beginning, and a book is no request.
 WORDS, CUT = 500, 4000
-# Different words below which a mean says little.
+# Words below which a mean says little.
 FEWEST = 3
 # What parts clauses in a sentence: brackets and marks of any script.
 _CLAUSE = r"[,;:—–(\[{،؛、，；：（]"
@@ -30,13 +30,13 @@ def state(rows: pl.DataFrame, *, column: str = "prompt") -> pl.DataFrame:
         column: the text to measure; the prompt by default, as the request makes a task hard.
 
     Returns:
-        depth and constraints as below; words (list of u64): hashes of the different words; null where the text is null.
+        depth and constraints as below; words (list of u64): their hashes; null where the text is null.
     """
     patterns = rulebook.patterns("constraints")
     values = schema.column_text(rows, column).str.slice(0, CUT)
     found = shingles.word_hashes(values.to_list())
     ends = np.asarray(found.offsets)
-    parts = [np.unique(found.values[low : min(high, low + WORDS)]).tolist() for low, high in pairwise(ends.tolist())]
+    parts = [found.values[low : min(high, low + WORDS)].tolist() for low, high in pairwise(ends.tolist())]
     counted = pl.Series([_constraints(value, patterns) for value in values], dtype=pl.UInt32)
     none = pl.DataFrame({"counted": counted, "foreign": languages.foreign(rows, values)})
     unknown = pl.col("foreign") & (pl.col("counted") == 0)
@@ -59,8 +59,8 @@ def decide(state: pl.DataFrame) -> pl.DataFrame:
         state: what `state` returned for all living rows, sorted by id.
 
     Signals:
-        rarity (f64): mean of log(n / rows with the word) over the different words, divided by log n, in [0, 1]: 0 where
-            all rows have all its words, 1 where no other row has any; null below three different words or two rows.
+        rarity (f64): mean of log(n / rows with the word) over the words, divided by log n, in [0, 1]: 0 where
+            all rows have all its words, 1 where no other row has any; null below three words or two rows.
         depth (f64): clauses a sentence, mean: 1 + commas, semicolons, colons, dashes and opening brackets; null where
             there is no sentence.
         constraints (u32): kinds of constraints that the text states (length, form, ban, demand, audience, role, choice,
@@ -68,7 +68,7 @@ def decide(state: pl.DataFrame) -> pl.DataFrame:
     """
     words = state.select("words").with_row_index("row").explode("words").drop_nulls("words")
     known = int(state["words"].is_not_null().sum())
-    frequency = words.group_by("words").agg(pl.len().alias("rows"))
+    frequency = words.group_by("words").agg(pl.col("row").n_unique().alias("rows"))
     told = words.join(frequency, on="words", how="left")
     scale = math.log(known) if known > 1 else 1.0
     told = told.with_columns(rare=(pl.lit(float(max(known, 1))) / pl.col("rows")).log() / scale)

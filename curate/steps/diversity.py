@@ -94,8 +94,8 @@ def decide(
         threshold: cosine for `threshold` at which a row is too near to one taken; 0.9 as in DEITA.
         prefer: for `threshold`, the numeric signal by which rows are walked over, the highest first (the lowest with a
             minus before); by chance where it is left out. DEITA walks by its quality score.
-        neighbours: rows that one row can stand for; 64 keep 0.9966 of the value of all pairs when a tenth of 6,572 rows
-            is chosen, 32 keep 0.993 in the same time (bench/selection.py).
+        neighbours: rows that one row can stand for; 64 keep 0.996 of the value of all pairs when a tenth of 6,572 rows
+            is chosen, 32 keep 0.995 (bench/selection.py).
         picks: rows taken one by one by `k-centre`, `dpp`, `threshold` and `stochastic`; the rest comes behind by
             distance or gain, without taking each other into account. 5,000, because a mix chosen for diversity is
             seldom larger, and the time grows with rows x picks; for `stochastic` the size of the choice, as

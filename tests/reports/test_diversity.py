@@ -12,6 +12,7 @@ import pytest
 from map_run import add_map
 from sample_run import SCRIPT
 
+from curate import rundir
 from reports import embedding_map, html, quality
 from reports.diversity import CHECKS
 
@@ -127,3 +128,50 @@ def test_the_same_run_gives_the_same_sections(run: Path, facts: dict[str, Any]) 
     again = quality.facts(run, name="runs/demo")
     for name in ("diversity", "embedding_map"):
         assert json.dumps(again[name], allow_nan=False) == json.dumps(facts[name], allow_nan=False)
+
+
+def add_choice(run: Path) -> Path:
+    """Write what the step `diversity` would: a choice of 10 of 60 rows that loses to chance in facility location."""
+    rows = pl.read_parquet(run / "rows.parquet")
+    number = pl.int_range(pl.len())
+    ranks = rows.with_columns(
+        pl.when(number < 60).then(number).cast(pl.UInt32).alias("spread.rank"),
+        (number % 2).cast(pl.UInt32).alias("spread.cluster"),
+    )
+    rundir.write_frame(run / "rows.parquet", ranks)
+    sizes = {"chosen": 0.4, "random": 0.5, "random low": 0.45, "random high": 0.55, "longest": 0.3}
+    names = ("radius", "distance", "facility", "vendi", "copies_share", "distinct_2", "tasks")
+    lines = [{"equal": "all", "choice": "all", "rows": 60, "tokens": 600, **dict.fromkeys(names, 1.0)}]
+    for equal in ("rows", "tokens"):
+        lines += [
+            {"equal": equal, "choice": name, "rows": 10, "tokens": 100, **dict.fromkeys(names, value)}
+            for name, value in sizes.items()
+        ]
+    settings = {"method": "k-centre", "by": "", "choice": "10"}
+    rundir.write_frame(run / "tables" / "spread.choices.parquet", pl.DataFrame(lines))
+    told = pl.DataFrame({"name": list(settings), "value": list(settings.values())})
+    rundir.write_frame(run / "tables" / "spread.settings.parquet", told)
+    manifest = json.loads((run / "manifest.json").read_text())
+    step = {"as": "spread", "step": "diversity", "kind": "corpus", "seconds": 0.5, "cached": False, "signals": []}
+    manifest["stages"][0]["steps"].append(step)
+    rundir.write_json(run / "manifest.json", manifest)
+    return run
+
+
+def test_a_choice_that_loses_to_chance_says_so(run: Path) -> None:
+    facts = quality.facts(add_choice(run))
+    step = facts["diversity"]["choices"]["steps"][0]
+    against = {one["name"]: one["against"] for one in step["equal"][0]["measures"]}
+    # all are lower than chance: good where less is better, bad where more is
+    assert against == {
+        "radius": "better", "distance": "better", "facility": "worse", "vendi": "worse", "copies_share": "better",
+        "distinct_2": "worse", "tasks": "worse",
+    }  # fmt: skip
+    assert step["lost"] == ["facility location", "vendi score"]
+    assert [(one["rows"], one["chosen"]) for one in step["clusters"]] == [(30, 5), (30, 5)]
+    page = " ".join(html.render(facts).split())
+    assert "loses to random rows</b> in facility location, vendi score" in page and "often outliers" in page
+
+
+def test_without_the_step_no_choice_is_compared(run: Path) -> None:
+    assert "step `diversity`" in quality.facts(run)["diversity"]["choices"]["skipped"]
