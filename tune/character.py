@@ -159,7 +159,7 @@ def _abuse(kind: str, texts: Sequence[str]) -> dict[str, Any]:
     except UserError:  # the optional encoder is missing: `judged_by` says that only the lexicon looked
         vectors = None
     rows = pl.DataFrame(
-        {"response": list(texts), "lang": ["en"] * len(texts)}, schema_overrides={"response": pl.String}
+        {"response": texts, "lang": ["en"] * len(texts)}, schema={"response": pl.String, "lang": pl.String}
     )
     scored = toxicity(rows, vectors=vectors, concepts=vectors is not None)["score"].drop_nulls()
     toxic, n = int((scored >= TOXIC).sum()), len(scored)
