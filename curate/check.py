@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, clusters, cut, embed, formats, gates, read, rulebook, templates, trial, verdict
+from curate import catalog, clusters, cut, embed, formats, gates, read, render, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -119,8 +119,8 @@ def _source(
 
 def _templates(source: Source, recipe: Recipe, family: rulebook.Family) -> Iterator[str]:
     """Check that the family of a source has a template that its rows may be drawn from."""
-    asked = recipe.templates.kinds if source.split == "train" else ("zero_shot",)
-    kinds = {"zero_shot" if kind == "few_shot" else kind for kind in asked}
+    asked = recipe.templates.kinds if source.split == "train" else render.ANSWERED
+    kinds = {*asked, *(render.ANSWERED if "few_shot" in asked else ())}
     fitting = [template for template in family.templates if template.kind in kinds]
     if not fitting:
         yield f"family '{source.task}' has no template of kind {', '.join(asked)}"

@@ -245,7 +245,7 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
     if family is None:
         return lambda record, data: _conversation(data, str(tally.format))
     train = source.split == "train"
-    kinds = recipe.templates.kinds if train else ("zero_shot",)
+    kinds = recipe.templates.kinds if train else render.ANSWERED
     # Held-out rows are worded in all ways, those kept from training among them, so that both can be compared.
     plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, unseen=not train, seed=recipe.seed)
     pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)

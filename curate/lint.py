@@ -150,7 +150,7 @@ def _choices(template: Template) -> Iterator[tuple[str, str, str]]:
 def _answers(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell where the prompt gives away what is asked for."""
     asked = templates.names_in(template.response) - set(DERIVED)
-    hidden = asked | (set(family.target) if template.kind == "zero_shot" else set())
+    hidden = asked | (set(family.target) if template.kind != "inverted" else set())
     for slot in sorted(hidden & templates.names_in(template.prompt)):
         yield f"the prompt holds '{slot}', which is the answer", "take it out of the prompt", ""
     wanted = set(family.inputs) if template.kind == "inverted" else set(family.target)

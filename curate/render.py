@@ -16,6 +16,8 @@ from curate.templates import letter_name, program
 __all__ = ["Exemplar", "Plan", "Pool", "Rendered", "content_of", "meta_of", "preview", "render", "slots_of"]
 
 FEW_SHOT = "few_shot"
+# What a few-shot prompt may be built on: the answer with or without the way to it.
+ANSWERED = ("zero_shot", "chain_of_thought")
 # Few-shot prompts hold 1 to 3 examples: that already shows the form of the answer, and every example is paid in tokens.
 SHOTS = 3
 # Longest example in characters, about 375 tokens: three of them leave half of a 2048-token window to the question.
@@ -50,12 +52,13 @@ class Pool:
 class Plan:
     """How many renderings of which kinds.
 
-    One zero-shot rendering by default, because every record then speaks exactly once. Templates that are kept from
+    One rendering without examples by default, because every record then speaks exactly once, with the way to its answer
+    in half of the rows whose data has one. Templates that are kept from
     training are drawn only where asked. The seed of all choices has no default: it is the recipe's.
     """
 
     per_record: int = 1
-    kinds: tuple[str, ...] = ("zero_shot",)
+    kinds: tuple[str, ...] = ANSWERED
     unseen: bool = False
     seed: int
 
@@ -157,7 +160,7 @@ def _fitting(one: _Record, kind: str, unseen: bool) -> list[Template]:
     if kind == FEW_SHOT:
         if not one.pool.exemplars:
             return []
-        return [t for t in allowed if t.kind == "zero_shot" and t.turns is None and _fits(t, present)]
+        return [t for t in allowed if t.kind in ANSWERED and t.turns is None and _fits(t, present)]
     if kind == "inverted" and _unanswered(one):
         return []  # an empty answer would become an empty question
     return [template for template in allowed if template.kind == kind and _fits(template, present)]
@@ -279,7 +282,7 @@ def _misfit(one: _Record, plan: Plan) -> str:
     """Say why no template fits a record."""
     why = f"no template of family '{one.family.family}' fits: it has {', '.join(one.slots) or 'no slots'}"
     why += f"{' and options' if _has_options(one) else ''}; kinds {', '.join(plan.kinds)}"
-    kinds = {"zero_shot" if kind == FEW_SHOT else kind for kind in plan.kinds}
+    kinds = {*plan.kinds, *(ANSWERED if FEW_SHOT in plan.kinds else ())}
     lacking = [t for t in one.family.templates if t.kind in kinds and not _fits(t, _present(one))]
     needs = sorted({", ".join(t.needs) for t in lacking if t.needs})
     if not plan.unseen and all(t.unseen for t in one.family.templates if t.kind in kinds):

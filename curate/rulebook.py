@@ -93,7 +93,7 @@ class Template(BaseModel):
 
     model_config = STRICT
     id: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")
-    kind: Literal["zero_shot", "inverted"]
+    kind: Literal["zero_shot", "chain_of_thought", "inverted"]
     style: tuple[Style, ...] = ()
     unseen: bool = False
     needs: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ def test_a_family_whose_templates_are_all_kept_from_training_is_a_mistake_but_of
     text = 'name = "own"\n' + source.format("a", "train") + source.format("b", "heldout")
     (tmp_path / "recipe.toml").write_text(text + '[templates]\npath = "own"\n', encoding="utf-8")
     assert list(problems(load_recipe(tmp_path / "recipe.toml"))) == [
-        "source 'a': family 'ours': all templates of kind zero_shot are `unseen`, kept from training"
+        "source 'a': family 'ours': all templates of kind zero_shot, chain_of_thought are `unseen`, kept from training"
     ]
 
 

@@ -30,7 +30,11 @@ def write(folder: Path, text: str) -> Path:
 def test_a_minimal_recipe_has_the_documented_defaults(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, MINIMAL))
     source = recipe.sources[0]
-    assert (recipe.rejects, recipe.templates.per_record, recipe.templates.kinds) == (0.01, 1, ("zero_shot",))
+    assert (recipe.rejects, recipe.templates.per_record, recipe.templates.kinds) == (
+        0.01,
+        1,
+        ("zero_shot", "chain_of_thought"),
+    )
     assert (source.split, source.license, source.lang, source.limit) == ("train", None, None, None)
     assert list(problems(recipe)) == []
 

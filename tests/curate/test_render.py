@@ -41,6 +41,19 @@ def seen(task, kind="zero_shot", *, without=()):
 # --- rendering
 
 
+@pytest.mark.parametrize(("kind", "shown"), [("chain_of_thought", True), ("zero_shot", False)])
+def test_a_rationale_is_shown_by_the_kind_that_asks_for_it_alone(kind, shown):
+    slots = {"question": "What is 6 times 12?", "answer": "72", "rationale": "Ten 6s are 60, two more make 72."}
+    found = rows("math", slots, per_record=99, kinds=(kind,))
+    assert {one.template for one in found} == seen("math", kind)
+    assert {slots["rationale"] in one.response for one in found} == {shown}
+
+
+def test_there_is_no_chain_of_thought_without_a_rationale():
+    with pytest.raises(ValueError, match="no template of family 'math' fits"):
+        rows("math", {"question": "6 * 12?", "answer": "72"}, kinds=("chain_of_thought",))
+
+
 def test_a_row_is_one_user_turn_and_one_trained_answer():
     (one,) = rows("qa_open", {"question": "Who?", "answer": " Me\n"})
     assert one.template.startswith("qa_open.")

@@ -32,7 +32,7 @@ path = "qa*.jsonl"
 task = "qa_open"
 [templates]
 per_record = 2
-kinds = ["zero_shot", "few_shot", "inverted"]
+kinds = ["zero_shot", "chain_of_thought", "few_shot", "inverted"]
 [[stages]]
 name = "checks"
 steps = [{ step = "length" }, { step = "repetition" }]
