@@ -86,6 +86,7 @@ def train(
         UserError: for rows that cannot be written or have nothing to train on, a missing model or library, or a loss
             that is no number.
     """
+    processes.join()
     folder = _ready(Path(out))
     rows = data.rows(mix)
     if not rows.height:
