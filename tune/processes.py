@@ -19,6 +19,15 @@ def first() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def join() -> None:
+    """Meet the other processes, if there are any; each has a GPU of its own from then on where there are GPUs."""
+    if count() > 1:
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available())
+
+
 def share(items: Sequence[Item]) -> Sequence[Item]:
     """Return those of the items that are this process's work."""
     return items[int(os.environ.get("RANK", "0")) :: count()]
@@ -36,10 +45,8 @@ def total(weights: Sequence[Any], loss: Any | None) -> float:
     if count() == 1:
         return float(loss) if loss is not None else 0.0
     import torch
-    from accelerate import PartialState
     from accelerate.utils import reduce
 
-    state = PartialState()
     for weight in weights:
         weight.grad = reduce(torch.zeros_like(weight) if weight.grad is None else weight.grad, "sum")
-    return float(reduce(torch.zeros((), device=state.device) if loss is None else loss, "sum"))
+    return float(reduce(torch.zeros((), device=weights[0].device) if loss is None else loss, "sum"))

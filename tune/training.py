@@ -86,7 +86,8 @@ def train(
         UserError: for rows that cannot be written or have nothing to train on, a missing model or library, or a loss
             that is no number.
     """
-    folder = _ready(Path(out))
+    processes.join()
+    folder = _free(Path(out))
     rows = data.rows(mix)
     if not rows.height:
         raise UserError("mix", "has no rows", "there is nothing to train on")
@@ -103,6 +104,7 @@ def train(
         done = _finished(folder, str(facts["key"]))
         if done is not None:
             return Tuned(folder, done)
+        make(folder)
         with adapter.opened(loaded, settings=settings, base=name, full=kind != "adapter", seed=seed) as trained:
             started = time.perf_counter()
             forward = _forward(loaded, model, encoded.examples, settings)
@@ -114,12 +116,11 @@ def train(
     return Tuned(folder, facts)
 
 
-def _ready(folder: Path) -> Path:
-    """Return the folder, made; refuse one that holds something else."""
+def _free(folder: Path) -> Path:
+    """Return the folder; refuse one that holds something else."""
     ours = any((folder / name).exists() for name in (lm.TUNED, checkpoint.NAME, LOG, trackers.FOLDER))
     if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(str(folder), "exists and is no training", "choose another --out, or empty it yourself")
-    make(folder)
     return folder
 
 

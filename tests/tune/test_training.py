@@ -197,6 +197,13 @@ def test_a_folder_of_something_else_is_left_alone(base: Path, tmp_path: Path) ->
         training.train(sums(2), out=tmp_path, model=str(base), settings=QUICK)
 
 
+def test_a_training_that_cannot_begin_leaves_no_folder(base: Path, tmp_path: Path) -> None:
+    settings = QUICK.model_copy(update={"window": 3})
+    with pytest.raises(UserError, match="no trained token"):
+        training.train(sums(2), out=tmp_path / "out", model=str(base), settings=settings)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_budget_ends_a_training(model: lm.LanguageModel) -> None:
     examples = data.encode(sums(10), coder=model.coder, window=64).examples
     total = sum(len(one.ids) for one in examples)
