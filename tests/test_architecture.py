@@ -14,9 +14,9 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
           "parity"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
-    "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend", "mistakes", "overlap",
-    "personal", "pieces", "pool", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar",
-    "sketches", "suffixes", "swaps", "terms", "threads", "tokenizer", "vulgar", "wordsets",
+    "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend",
+    "mistakes", "overlap", "personal", "pieces", "pool", "presidio", "rarity", "recurrence", "rulebook", "rulefile",
+    "runs", "screen", "similar", "sketches", "suffixes", "swaps", "terms", "threads", "tokenizer", "vulgar", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")
