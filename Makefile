@@ -7,6 +7,7 @@ READY := .venv/.ready
 
 demo: $(READY)
 	$(BIN)/curate run rules/recipes/demo.toml --out runs/demo
+	$(BIN)/curate ablate rules/ablations/demo.toml
 
 test: $(READY)
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 from curate import arms, planting, rundir
 from curate.api import Run, sibling
 from curate.engine import CACHE
-from curate.errors import UserError
+from curate.errors import MISSING, UserError
 from curate.folders import workshop
 from curate.review import find_rule
 from curate.rundir import RunDir
@@ -119,6 +120,8 @@ def _decided(
 ) -> Trial:
     """Return the trial, its analysis written."""
     tiers, cells = sibling("tune.tiers"), import_module("tune.grid")
+    if find_spec("sklearn") is None:
+        raise UserError("ablation", "scikit-learn is not installed", "pip install 'curatune[tune]'", code=MISSING)
     raw = pl.read_parquet(folder / "arms" / "no filter" / arms.MIX, columns=["task"], glob=False)
     estimates = {}
     for name, tier in tiers.TIERS.items():

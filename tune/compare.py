@@ -183,4 +183,4 @@ def _alerts(arms: Sequence[Mapping[str, Any]], contrasts: Sequence[Mapping[str, 
             yield f"'{one['arm']}' and '{one['against']}' gave the same scores: the tier does not see what differs"
     form = next((one for one in contrasts if one["arm"] == SHUFFLED and one["against"] == RUN), None)
     if form is not None and form["high"] >= 0:
-        yield "answers dealt out anew teach as much as the run's: nothing is learned here, no two arms are equivalent"
+        yield "answers dealt out anew teach as much as the run's: nothing is learned, so no two arms are equivalent"

@@ -1,0 +1,164 @@
+"""From a run to a verdict, on a few short questions with closed labels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from curate import api, arms, engine, trials
+from curate.errors import UserError
+from curate.recipe import load_recipe
+from curate.rundir import RunDir
+from tune import compare, grid
+from tune.plan import Plan, load_plan, parse
+
+pytest.importorskip("sklearn", reason="the probe needs scikit-learn; install curatune[tune]")
+RULES = Path(__file__).parents[2] / "rules"
+RECIPE = """
+name = "moods"
+[[sources]]
+name = "moods"
+path = "moods.jsonl"
+task = "classification"
+[[stages]]
+name = "checks"
+steps = [{ step = "length", column = "content" }]
+keep = [{ signal = "length.words", min = 4, why = "too short" }]
+[[stages]]
+name = "copies"
+steps = [{ step = "exact" }]
+keep = [{ signal = "exact.rank", max = 0, why = "one copy" }]
+"""
+WORDS = {"good": ["bright", "kind", "lovely", "warm", "happy"], "bad": ["dull", "rude", "awful", "cold", "sad"]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """Return a run over 200 sentences whose mood one word tells, every twentieth of them a copy."""
+    folder = tmp_path_factory.mktemp("moods")
+    records = []
+    for place in range(200):
+        label = "good" if place % 2 else "bad"
+        word = WORDS[label][place // 2 % 5]
+        records.append({"text": f"a {word} day number {place - (place % 20 == 19)}", "label": label})
+        if place % 20 == 19:
+            records[-1] = dict(records[-2])
+    (folder / "moods.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    api.run(load_recipe(folder / "recipe.toml"), out=folder / "run")
+    return RunDir.open(folder / "run")
+
+
+def plan(**more: Any) -> Plan:
+    return parse({"name": "a trial", "why": "a test", "tier": "probe", "seeds": 4, **more}, file="test")
+
+
+def test_a_replayed_mix_equals_that_of_a_fresh_run_byte_for_byte(run: RunDir, tmp_path: Path) -> None:
+    told = [
+        {"name": "run"},
+        {"name": "no copies", "without": "exact"},
+        {"name": "copies alone", "only": "exact"},
+        {"name": "long", "set": ["stages.checks.keep.length.words.min=5"]},
+    ]
+    made = [{"of": "run", "pool": "no filter", **one} for one in told]
+    arms.make(run, made, out=tmp_path, planted=None, workers=1, progress=lambda label, done, total: None)
+    file = run.path.parent / "recipe.toml"
+    text = file.read_text(encoding="utf-8")
+    fresh = {
+        "run": text,
+        "no copies": text.replace('keep = [{ signal = "exact.rank", max = 0, why = "one copy" }]', ""),
+        "copies alone": text.replace('keep = [{ signal = "length.words", min = 4, why = "too short" }]', ""),
+        "long": text.replace("min = 4", "min = 5"),
+    }
+    for name, recipe in fresh.items():
+        other = file.with_name(f"{name}.toml")
+        other.write_text(recipe, encoding="utf-8")
+        engine.execute(load_recipe(other), out=tmp_path / "fresh" / name)
+        assert (tmp_path / name / "mix.parquet").read_bytes() == (
+            tmp_path / "fresh" / name / "mix.parquet"
+        ).read_bytes()
+
+
+def test_a_trial_resumes_and_never_opens_the_key(run: RunDir, tmp_path: Path) -> None:
+    made = trials.prepare(plan(plant={"defect": "label_noise", "share": 0.4}), run=run, out=tmp_path / "trial")
+    trials.pilot(made)
+    planted = json.loads((made.folder / "key" / "planted.json").read_text(encoding="utf-8"))
+    oracle = pl.read_parquet(made.folder / "arms" / "oracle drop" / "mix.parquet")
+    raw = pl.read_parquet(made.folder / "arms" / "no filter" / "mix.parquet")
+    assert raw.height - oracle.height == len(planted)
+    assert not set(planted) & set(oracle["record"])
+    shutil.rmtree(made.folder / "key")
+    found = trials.finish(made)
+    by_name = {arm["name"]: arm for arm in found["arms"]}
+    assert {arm["examples"] for name, arm in by_name.items() if name != "base"} == {by_name["run"]["examples"]}
+    gain = next(one for one in found["contrasts"] if (one["arm"], one["against"]) == ("oracle drop", "no filter"))
+    assert gain["mean"] > 0.1
+    assert gain["verdict"] == "better"
+    scores = made.folder / "cells" / "run" / "0" / grid.SCORED
+    before = scores.stat().st_mtime_ns
+    (made.folder / "cells" / "run" / "1" / grid.CELL).unlink()
+    grid.run(made.grid, made.analysis["seeds"])
+    assert scores.stat().st_mtime_ns == before
+    assert compare.compare(made.folder)["contrasts"] == found["contrasts"]
+    told = json.loads((run.path / "report.json").read_text(encoding="utf-8"))["ablation"]
+    assert "skipped" in told  # it lies elsewhere
+    assert "oracle drop − no filter: better" in (made.folder / "ablation.html").read_text(encoding="utf-8")
+
+
+def test_no_evaluation_record_is_trained_on(run: RunDir, tmp_path: Path) -> None:
+    made = trials.prepare(plan(), run=run, out=tmp_path)
+    asked = set(grid.evaluation_of(made.grid)["content"].str.to_lowercase())
+    assert asked
+    for rows in grid.rows_of(made.grid).values():
+        texts = [json.loads(slots)["text"] for slots in rows["slots"]]
+        assert not {text for text in texts if any(text in one.split("\n") for one in asked)}
+
+
+def test_a_rule_on_trial_is_told_in_the_report(run: RunDir) -> None:
+    data = trials.of_rule(run, "exact")
+    made = trials.prepare(parse({**data, "tier": "probe", "seeds": 3}, file="test"), run=run, out=None)
+    trials.pilot(made)
+    found = trials.finish(made)
+    assert [(one["arm"], one["against"]) for one in found["contrasts"] if one["confirmatory"]] == [
+        ("run", "without rule"),
+        ("run", "random drop"),
+    ]
+    told = json.loads((run.path / "report.json").read_text(encoding="utf-8"))["ablation"]
+    assert told["trials"][0]["why"] == "whether copies/exact.rank max 0 helps"
+
+
+def test_a_rule_that_hits_nothing_is_not_tried(run: RunDir) -> None:
+    with pytest.raises(UserError, match="hits no row"):
+        trials.of_rule(run, "length.words")
+
+
+def test_what_was_fixed_before_stays_fixed(run: RunDir, tmp_path: Path) -> None:
+    trials.prepare(plan(), run=run, out=tmp_path / "t")
+    with pytest.raises(UserError, match="margin differ"):
+        trials.prepare(plan(margin=0.2), run=run, out=tmp_path / "t")
+
+
+def test_an_arm_without_a_source_is_said_to_measure_shares() -> None:
+    arm = {"control": None, "change": ""}
+    run, other = {**arm, "name": "run", "shares": {"a": 0.5, "b": 0.5}}, {**arm, "name": "x", "shares": {"a": 1.0}}
+    assert list(compare._alerts([run, other], [])) == [
+        "arm 'x' changes shares of sources (a by +50%): its contrasts measure the shares"
+    ]
+
+
+def test_all_mistakes_of_a_plan_are_told_at_once() -> None:
+    data = {"name": "x", "why": "y", "tier": "prob", "arms": [{"name": "a", "control": "longest", "of": "rum"}]}
+    with pytest.raises(UserError, match=r"(?s)did you mean 'probe'.*did you mean 'run'"):
+        parse(data, file="p.toml")
+    with pytest.raises(UserError, match="unknown key 'sead'; did you mean 'seed"):
+        parse({"name": "x", "why": "y", "sead": 1}, file="p.toml")
+
+
+@pytest.mark.parametrize("path", sorted((RULES / "ablations").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_bundled_plans_are_valid(path: Path) -> None:
+    assert load_plan(path).why
