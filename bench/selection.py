@@ -68,7 +68,7 @@ def main() -> int:
         state, texts = published(folder)
         np.save(folder / "mix.npy", state["vector"].to_numpy())
         if given.part != "speed":
-            found["mix"] = table(state, texts)
+            found["mix"] = table(state, texts, folder)
         if given.part != "mix":
             found["speed"] = speed(folder)
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
@@ -102,7 +102,7 @@ def published(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows.select("id", "record", "source", "task", "template", "lang").hstack(state), rows
 
 
-def table(state: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+def table(state: pl.DataFrame, rows: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """Return what each method chooses at a tenth, with its measures; `random` with its interval."""
 
     def texts(ids: Sequence[str]) -> pl.DataFrame:
@@ -110,25 +110,39 @@ def table(state: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
 
     lines: list[dict[str, Any]] = []
     vectors = neighbours.gridded(state["vector"].to_numpy())
+    alone = {}
     for name, arguments in TABLE.items():
-        measured = diversity.decide(state, seed=SEED, texts=texts, **arguments)
-        found = measured.tables["choices"].filter(pl.col("equal") != "all")
-        wanted = ["chosen"] if name != "random" else ["random", "random low", "random high"]
-        # What the method alone takes: the comparison above costs the same for all.
-        told = state.with_columns(walk=0.0, draw=chance.uniforms(SEED, state["id"].to_list(), "diversity"))
-        before, started = peak_mib(reset=True), time.process_time()
-        diversity._ordered(
-            told, vectors, method=arguments["method"], seed=SEED, settings=(64, vectors.shape[0] // SHARE, 0.9)
-        )
-        spent, extra = time.process_time() - started, peak_mib() - before
-        for one in found.filter(pl.col("choice").is_in(wanted)).iter_rows(named=True):
-            if one["equal"] == "rows" or name == "random":
-                lines.append({"method": name, **one, "cpu_seconds": round(spent, 2), "extra_mib": round(extra, 1)})
-        said = {key: lines[-1][key] for key in choices.MEASURES}
-        print(
-            f"{name:<26}", "  ".join(f"{key} {value:.4g}" for key, value in said.items()), f"{spent:.2f} s", flush=True
-        )
+        done = apart(f"order {arguments['method']}", folder / "mix.npy", folder / "order.npy")
+        alone[name] = {key: value for key, value in orjson.loads(done.stdout).items() if key != "seconds"}
+    for name, arguments in TABLE.items():
+        found = diversity.decide(state, seed=SEED, texts=texts, **arguments).tables["choices"]
+        for one in found.iter_rows(named=True):
+            # At equal tokens the baselines differ with the choice, at equal rows they do not.
+            baseline = one["choice"] != "chosen"
+            if baseline != (one["equal"] == "rows") or (baseline and name == "random"):
+                lines.append({"method": name, **one, **({} if baseline else alone[name])})
+        chosen = found.row(by_predicate=(pl.col("equal") == "rows") & (pl.col("choice") == "chosen"), named=True)
+        figures = "  ".join(f"{key} {chosen[key]:.4g}" for key in choices.MEASURES)
+        print(f"{name:<26}{figures}  {alone[name]}", flush=True)
     return {"rows": state.height, "characters": CHARACTERS, "dimensions": vectors.shape[1], "table": lines}
+
+
+def ordered(method: diversity.Method) -> Callable[[Vectors, int], Indices]:
+    """Return how a method of the step orders rows."""
+
+    def run(vectors: Vectors, count: int) -> Indices:
+        ids = [str(number) for number in range(len(vectors))]
+        rows = pl.DataFrame({"id": ids, "draw": chance.uniforms(SEED, ids, "diversity")})
+        rows = rows.with_columns(walk=0.0, length=pl.int_range(pl.len()))
+        return diversity._ordered(rows, vectors, method=method, seed=SEED, settings=(64, count, 0.9))[0]
+
+    return run
+
+
+def apart(name: str, data: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Run one method in a process of its own."""
+    asked = [sys.executable, __file__, "--worker", name, str(data), str(out)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
 
 
 def synthetic(size: int, dimensions: int = 384) -> Vectors:
@@ -217,8 +231,7 @@ def speed(folder: Path) -> list[dict[str, Any]]:
         orders = {}
         for name in names:
             out = folder / "order.npy"
-            asked = [sys.executable, __file__, "--worker", name, str(path), str(out)]
-            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            done = apart(name, path, out)
             if done.returncode:
                 lines.append({"data": data, "method": name, "error": done.stderr.strip().split("\n")[-1][:300]})
                 print(lines[-1], flush=True)
@@ -241,7 +254,8 @@ def whole(vectors: Vectors, chosen: Indices) -> np.ndarray[Any, Any]:
 
 def worker(name: str, path: str, out: str) -> int:
     """Measure one method alone, warmed up on a few rows."""
-    method, vectors = METHODS[name], neighbours.gridded(np.load(path))
+    method = ordered(name.removeprefix("order ")) if name.startswith("order ") else METHODS[name]  # type: ignore[arg-type]
+    vectors = neighbours.gridded(np.load(path))
     method(vectors[:300].copy(), 30)
     method(np.ascontiguousarray(vectors[: neighbours.EXACT + 100]), 30)
     before, usage, started = peak_mib(reset=True), resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
