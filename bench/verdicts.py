@@ -3,7 +3,7 @@
 A seeded planter makes changes to mixes of ../shared/data (sentiment of film reviews, offence in tweets, intents),
 harmful, harmless and helpful ones, and writes which is which to a key of its own. The analysis sees two sets of rows
 under blind names, trains the probe tier on both and says its verdict. Only then the key is opened. What a change
-truly does to this tier is measured apart, by four times as many trainings on seeds of their own.
+truly does to this tier is measured apart, by twice as many trainings on seeds of their own.
 
 A verdict of better or worse is right when the true difference has that sign and is not below half of the margin;
 a false alarm is such a verdict on a change that the key calls harmless. `inconclusive` is true where the true
@@ -40,10 +40,11 @@ from tune.tiers import TIERS, Budget  # noqa: E402
 DATA = ROOT.parent / "shared" / "data" / "raw"
 OUT = ROOT / "bench" / "results" / "verdicts.json"
 ROWS, ITEMS, MARGIN, SEED = 600, 400, 0.01, 13
-# Kinds of change; the sign is the planter's word.
+# Kinds of change, from gross to barely there, so that some lie on the edge of what can be told; the sign is the
+# planter's word.
 KINDS = {
-    "harmful": ("noise 0.4", "noise 0.25", "empty 0.3", "foreign 0.3", "copies 0.95", "drop 0.9"),
-    "helpful": ("mend 0.4", "mend 0.25", "mend empty", "more rows"),
+    "harmful": ("noise 0.3", "noise 0.06", "noise 0.03", "drop 0.4", "empty 0.3", "foreign 0.1", "copies 0.95"),
+    "helpful": ("mend 0.3", "mend 0.06", "mend 0.03", "mend empty", "more rows"),
     "harmless": ("same", "order", "drop 0.03", "copies 0.03", "noise 0.005"),
 }
 
@@ -204,7 +205,7 @@ def main() -> int:
         key = orjson.loads((folder / "key" / "key.json").read_bytes())
         for name in names:
             pair, judged = read(folder, name)
-            apart = differences(pair, judged, range(10_000, 10_000 + 4 * given.seeds))
+            apart = differences(pair, judged, range(10_000, 10_000 + 2 * given.seeds))
             told[name] |= {**key[name], "true": round(float(apart.mean()), 4)}
             print(name, told[name])
     results = {"tier": "probe", "seed": SEED, "changes": given.changes, "seeds": given.seeds, "margin": MARGIN,

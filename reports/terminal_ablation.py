@@ -28,7 +28,7 @@ def ablation(found: Mapping[str, Any], *, console: Console, folder: Path) -> Non
     cut_line(console, Text(f"tier {found['tier']}; {told}; p after Holm over the declared contrasts", style="dim"))
     table = plain_table("contrast", ["difference", "95 % interval", "p", "verdict"])
     for one in found["contrasts"]:
-        p = f"{one['holm']:.3f}" if one["confirmatory"] else "(exploratory)"
+        p = shown_p(one["holm"]) if one["confirmatory"] else "(exploratory)"
         interval = f"{one['low']:+.4f} to {one['high']:+.4f}"
         name = Text(f"{shown.line(one['arm'])} − {shown.line(one['against'])}", no_wrap=True, overflow="ellipsis")
         verdict = Text(one["verdict"], style=STYLES[one["verdict"]] if one["confirmatory"] else "dim")
@@ -50,6 +50,11 @@ def ablation(found: Mapping[str, Any], *, console: Console, folder: Path) -> Non
     if not found["alerts"]:
         console.print("all arms see as many examples, in the same shares of sources")
     console.print(Text.assemble(("page  ", "dim"), shown.line(str(folder / "ablation.html"))), soft_wrap=True)
+
+
+def shown_p(value: float) -> str:
+    """Return a p value; what is not nothing never shows as 0."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def efficiency(found: Mapping[str, Any]) -> str:
