@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,7 @@ def _plan(target: Path, rule: str | None, run: Path | None, told: dict[str, Any]
     plan = plans.parse({**plan.model_dump(mode="json", exclude_none=True), **told}, file=str(target))
     if run is None and plan.run is None:
         raise UserError(str(target), "names no run", 'add run = "…" to the plan, or --run RUN')
-    return plan, RunDir.open(run or target.parent / plan.run)
+    return plan, RunDir.open(run or Path(os.path.relpath((target.parent / plan.run).resolve())))
 
 
 def _show_tier(trial: Trial, minutes: float) -> None:
