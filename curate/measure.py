@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state.
 STATE = ("id", "record", "source", "task", "template", "lang")
 # Code that every step's results depend on beside its own: what the engine hands out, and to other steps.
-_HANDED = ("schema", "embed", "catalog")
+_HANDED = ("curate.schema", "curate.embed", "curate.catalog")
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Runner:
         given["vectors"] = canonical(self.embedding).decode() if vectors else ""
         folders = ("concepts", "lexicons", "patterns", "templates")
         rules = [cache.folder_digest(rulebook.RULES / name) for name in folders]
-        ours = [f"steps/{name}" for name in (info.name, *others) if not catalog.is_code(name)]
+        ours = [f"curate.steps.{name}" for name in (info.name, *others) if not catalog.is_code(name)]
         code = cache.code_digest(*_HANDED, *ours)
         if catalog.is_code(info.name):
             code += cache.folder_digest(info.path.parent, "*.py")  # what it imports lies beside it, most likely

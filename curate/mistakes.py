@@ -1,14 +1,16 @@
-"""Mistakes of form in a recipe, said in the recipe's own terms."""
+"""Mistakes of form in a recipe or a plan, said in its own terms."""
 
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from curate.errors import suggest
+from curate.errors import UserError, suggest
 
 # pydantic names the member of a union it tried; one mistake is then told once per member.
 _UNION_MEMBERS = ("str", "bool", "int", "float")
@@ -22,6 +24,32 @@ _WORDS = {
 }
 # TOML promises integers of 64 bits, and no file that we write holds larger ones.
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+
+
+def read_toml(path: Path, *, kind: str, missing: str, folder: str = "") -> dict[str, Any]:
+    """Return the data of a TOML file that the user wrote.
+
+    Args:
+        path: the file.
+        kind: what it should be, such as "recipe".
+        missing: what to do when there is no such file.
+        folder: what to do when it is a directory.
+
+    Raises:
+        UserError: when it cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(str(path), f"no such {kind}", missing) from None
+    except IsADirectoryError:
+        raise UserError(str(path), f"is a directory, not a {kind} file", folder) from None
+    except RecursionError:
+        raise UserError(str(path), "cannot be read as TOML: nested too deep") from None
+    except UnicodeDecodeError as error:
+        raise UserError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except (ValueError, OSError) as error:
+        raise UserError(str(path), f"cannot be read as TOML: {error}") from None
 
 
 def of_form(error: ValidationError, data: Any, *, models: Mapping[str, type[BaseModel]]) -> list[str]:

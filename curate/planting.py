@@ -54,10 +54,9 @@ def evaluation(run: RunDir, *, share: float, items: int, seed: int) -> pl.DataFr
     aside = pl.Series(chance.uniforms(seed, words.to_list(), "evaluation")) < share
     found = pl.concat([held, rest.filter(aside)]).with_columns(shown.alias("_shown")).sort("record", "_shown", "id")
     found = found.unique("record", keep="first", maintain_order=True).drop("_shown")
-    order = pl.Series(chance.uniforms(seed, found["record"].to_list(), "evaluation item"))
-    first = order.to_frame("order").with_columns(found["like"])["order"]
-    rank = found.with_columns(first).select(pl.col("order").rank("ordinal").over("like")).to_series()
-    return found.filter(rank <= items).sort("id")
+    order = pl.Series("order", chance.uniforms(seed, found["record"].to_list(), "evaluation item"))
+    first = found.with_columns(order).filter(pl.col("order").rank("ordinal").over("like") <= items)
+    return first.drop("order").sort("id")
 
 
 def planted(run: RunDir, judged: pl.DataFrame, *, defect: str, share: float, seed: int, out: Path) -> RunDir:

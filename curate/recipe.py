@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -205,18 +204,7 @@ def load_recipe(
         UserError: all mistakes of form at once. Steps, signals and files are checked by `curate.check`.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UserError(str(path), "no such recipe", "start one with `curate init DIR`") from None
-    except IsADirectoryError:
-        raise UserError(str(path), "is a directory, not a recipe file") from None
-    except RecursionError:
-        raise UserError(str(path), "cannot be read as TOML: nested too deep") from None
-    except UnicodeDecodeError as error:
-        raise UserError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    except (ValueError, OSError) as error:
-        raise UserError(str(path), f"cannot be read as TOML: {error}") from None
+    data = mistakes.read_toml(path, kind="recipe", missing="start one with `curate init DIR`")
     for override in overrides:
         apply(data, override)
     recipe = parse(data, file=str(path), base=path.parent)

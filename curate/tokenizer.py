@@ -20,6 +20,8 @@ from curate.errors import INPUT, MISSING, UserError
 
 TOKENIZER, CONFIG, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 _INSTALL = "pip install 'curatune[tune]'"
+# Texts tokenised at once: enough to keep all threads busy, few enough that long ones do not fill the memory.
+BATCH = 512
 
 
 @dataclass(frozen=True)

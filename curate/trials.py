@@ -136,7 +136,7 @@ def _decided(
     tier = tiers.TIERS[name]
     analysis = {
         "name": plan.name, "why": plan.why, "method": METHOD, "tier": name, "metric": plan.metric or tier.metric,
-        "margin": plan.margin, "alpha": 0.05, "seed": plan.seed,
+        "margin": plan.margin, "alpha": import_module("tune.statistics").ALPHA, "seed": plan.seed,
         "seeds": [plan.seed + number for number in range(plan.seeds or tier.seeds)],
         "arms": [arm.model_dump(exclude_none=True) for arm in plan.whole],
         "plant": plan.plant.model_dump() if plan.plant else None,

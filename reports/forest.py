@@ -44,7 +44,7 @@ def forest(contrasts: Sequence[Mapping[str, Any]], *, margin: float, title: str)
     zero = alt.Chart(_data([{"zero": 0}])).mark_rule(color=MARK, aria=False).encode(x="zero:Q")
     dashed = base.mark_rule(strokeWidth=1, strokeDash=[2, 2], aria=False)
     layers = (
-        band.encode(x=alt.X("from:Q", title=title), x2="to:Q"), zero,
+        band.encode(x=alt.X("from:Q", title=title, axis=alt.Axis(tickCount=5, labelOverlap=True)), x2="to:Q"), zero,
         dashed.encode(x="wide:Q", x2="wider:Q", y=side, color=colour),
         base.mark_rule(strokeWidth=3, aria=False).encode(x="low:Q", x2="high:Q", y=side, color=colour),
         base.mark_point(filled=True, size=70, aria=False).encode(x="mean:Q", y=side, color=colour),

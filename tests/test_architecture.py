@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
           "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
-    "arithmetic", "banded", "calls", "chat", "choices", "classifier", "clean", "concepts", "copies", "covers",
+    "arithmetic", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts", "copies", "covers",
     "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship",
     "languages", "lm", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool",
     "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar", "sketches", "suffixes",

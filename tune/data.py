@@ -17,12 +17,10 @@ from curate import chance, formats, read
 from curate.errors import INPUT, UserError
 from curate.rundir import MANIFEST, RunDir
 from curate.schema import MESSAGE, canonical, digest
-from curate.tokenizer import Tokenizer, trained_tokens
+from curate.tokenizer import BATCH, Tokenizer, trained_tokens
 
 # Records looked at to tell the format of a file, as when a recipe says `auto`.
 _PROBE = 1000
-# Conversations tokenised at once: enough to keep all threads busy.
-_BATCH = 512
 # Batches that are sorted by length together. Share of tokens that are no filling, 3,111 rows of Alpaca, 8 a batch:
 # 0.56 for 1, 0.86 for 8, 0.91 for 16, 0.97 for 64; of few rows, 64 would sort a whole epoch.
 _SORTED = 16
@@ -144,8 +142,8 @@ def encode(rows: pl.DataFrame, *, coder: Tokenizer, window: int) -> Encoded:
     examples, truncated, empty = [], 0, []
     repeats = rows["copies"].to_list() if "copies" in rows.columns else [1] * rows.height
     texts = _written(rows, coder)
-    for start in range(0, rows.height, _BATCH):
-        part = texts[start : start + _BATCH]
+    for start in range(0, rows.height, BATCH):
+        part = texts[start : start + BATCH]
         for place, encoding in enumerate(coder.encode([one.text for one in part])):
             number = start + place
             ids = encoding.ids[:window]

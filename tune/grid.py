@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
+from curate import cache
 from curate.folders import make, workshop
 from curate.pool import pool
 from curate.rundir import file_digest, write_frame, write_json
-from curate.schema import canonical, digest
 from tune import draw
 from tune.tiers import SCORES, TIERS, Budget
 
@@ -162,7 +162,7 @@ def _key(grid: Grid, name: str, seed: int) -> str:
     """Return the hash of all that a cell depends on: sizes of the other arms too, as all see as many examples."""
     files = [grid.folder / ARMS / spec["name"] / "mix.parquet" for spec in grid.specs if spec["control"] is None]
     files += [grid.folder / EVALUATION]
-    module = TIERS[grid.tier].place.split(":")[0].rpartition(".")[2]
-    code = [Path(__file__).parent / f"{part}.py" for part in ("draw", "tiers", module)]
+    code = cache.code_digest("tune.grid", TIERS[grid.tier].place.partition(":")[0])
     plain = [{key: value for key, value in spec.items() if key != "seconds"} for spec in grid.specs]
-    return digest(canonical([name, seed, grid.tier, plain, [file_digest(path) for path in (*files, *code)]]))
+    mixes = [file_digest(path) for path in files]
+    return cache.key(name, seed, grid.tier, plain, mixes, code, cache.versions())

@@ -14,7 +14,7 @@ import polars as pl
 from curate import chance, roles
 from curate.chat import Rendered
 from curate.errors import INPUT, UserError
-from curate.tokenizer import Tokenizer, pieces, trained_tokens
+from curate.tokenizer import BATCH, Tokenizer, pieces, trained_tokens
 
 Flags = npt.NDArray[np.bool_]
 # Context windows in common use.
@@ -93,44 +93,61 @@ def _token(coder: Tokenizer, name: str) -> str | None:
 
 
 def _rows(rows: pl.DataFrame, coder: Tokenizer) -> Iterator[_Row]:
-    """Give what is known of each row."""
-    begins, marker = _token(coder, "bos_token"), coder.template.marker if coder.template else ""
-    start = coder.fast.token_to_id(begins) if begins else None
-    for turns in rows["messages"].to_list():
-        try:
-            written = coder.render(turns or [])
-        except ValueError as error:
-            yield _Row(None, str(error))
-            continue
-        encoding = coder.encode([written.text])[0]
-        ids: Sequence[int] = encoding.ids
-        ranges = trained_tokens(encoding.offsets, written.trained)
-        leading = next((number for number, one in enumerate(ids) if one != start), len(ids))
-        yield _Row(
-            written,
-            total=len(ids),
-            trained=sum(end - begin for begin, end in ranges),
-            first=ranges[0][0] if ranges else -1,
-            starts=leading if start is not None else 0,
-            whole=ids.count(start) if start is not None else 0,
-            ended=bool(marker) and all(written.text[:end].endswith(marker) for _, end in written.trained),
-            prefix=_prefix(turns or [], coder, written, ids),
-        )
+    """Give what is known of each row; many are tokenised at once, which keeps all threads busy."""
+    for low in range(0, rows.height, BATCH):
+        turns = [one or [] for one in rows["messages"][low : low + BATCH].to_list()]
+        texts = [_written(one, coder) for one in turns]
+        prompts = [_prompt(one, coder) for one in turns]
+        coded = coder.encode([one.text if isinstance(one, Rendered) else "" for one in texts])
+        asked = coder.encode([one or "" for one in prompts])
+        for written, encoding, prompt, its in zip(texts, coded, prompts, asked, strict=True):
+            if isinstance(written, str):
+                yield _Row(None, written)
+            else:
+                begun = None if prompt is None else _is_prefix(prompt, its.ids, written, encoding.ids)
+                yield _row(written, encoding, coder, begun)
 
 
-def _prefix(turns: Sequence[dict[str, Any]], coder: Tokenizer, written: Rendered, ids: Sequence[int]) -> bool | None:
-    """Tell whether the prompt of the last trained turn is how the row begins, up to that turn, also in tokens."""
-    last = max((number for number, turn in enumerate(turns) if turn["train"]), default=None)
-    if last is None:
-        return None
+def _written(turns: Sequence[dict[str, Any]], coder: Tokenizer) -> Rendered | str:
+    """Return the text of a conversation, or why the template does not write it."""
     try:
-        prompt = coder.prompt(turns[:last])
+        return coder.render(turns)
+    except ValueError as error:
+        return str(error)
+
+
+def _prompt(turns: Sequence[dict[str, Any]], coder: Tokenizer) -> str | None:
+    """Return the prompt of the last trained turn as a model is asked, None where there is none or it fails."""
+    last = max((number for number, turn in enumerate(turns) if turn["train"]), default=None)
+    try:
+        return None if last is None else coder.prompt(turns[:last])
     except ValueError:
         return None
-    asked = coder.encode([prompt])[0].ids
-    start = written.trained[-1][0]
-    whole = written.text.startswith(prompt) and not written.text[len(prompt) : start].strip()
-    return whole and list(ids[: len(asked)]) == list(asked)
+
+
+def _is_prefix(prompt: str, asked: Sequence[int], written: Rendered, ids: Sequence[int]) -> bool:
+    """Tell whether a prompt is how the row begins, up to its last trained turn, also in tokens."""
+    between = written.text[len(prompt) : written.trained[-1][0]]
+    return written.text.startswith(prompt) and not between.strip() and list(ids[: len(asked)]) == list(asked)
+
+
+def _row(written: Rendered, encoding: Any, coder: Tokenizer, prefix: bool | None) -> _Row:
+    """Return what is known of a row that the template writes."""
+    begins, marker = _token(coder, "bos_token"), coder.template.marker if coder.template else ""
+    start = coder.fast.token_to_id(begins) if begins else None
+    ids: Sequence[int] = encoding.ids  # made anew each time it is asked for
+    ranges = trained_tokens(encoding.offsets, written.trained)
+    leading = next((number for number, one in enumerate(ids) if one != start), len(ids))
+    return _Row(
+        written,
+        total=len(ids),
+        trained=sum(end - begin for begin, end in ranges),
+        first=ranges[0][0] if ranges else -1,
+        starts=leading if start is not None else 0,
+        whole=ids.count(start) if start is not None else 0,
+        ended=bool(marker) and all(written.text[:end].endswith(marker) for _, end in written.trained),
+        prefix=prefix,
+    )
 
 
 def _checks(rows: pl.DataFrame, coder: Tokenizer, found: Sequence[_Row]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from curate import mistakes
-from curate.errors import UserError, several, suggest
+from curate.errors import several, suggest
 from tune.statistics import CONFIRMATORY
 from tune.tiers import AUTO, TIERS
 
@@ -127,16 +126,8 @@ def load_plan(path: str | Path) -> Plan:
         UserError: all mistakes at once.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UserError(str(path), "no such plan", "see rules/ablations/ for examples") from None
-    except IsADirectoryError:
-        raise UserError(str(path), "is a directory, not a plan; for a run add --rule R") from None
-    except UnicodeDecodeError as error:
-        raise UserError(str(path), f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(str(path), f"cannot be read as TOML: {error}") from None
+    missing, folder = "see rules/ablations/ for examples", "for a run add --rule R"
+    data = mistakes.read_toml(path, kind="plan", missing=missing, folder=folder)
     return parse(data, file=str(path))
 
 

@@ -51,7 +51,7 @@ Features = Callable[[Sequence[tuple[str, ...]]], Any]
 
 def tfidf(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:
     """Train and score on n-grams of words; see `tune.tiers.RunCell`."""
-    return _cell(train, evaluation, lambda pairs: _grams(pairs))
+    return _cell(train, evaluation, _grams)
 
 
 def embedding(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:

@@ -61,8 +61,8 @@ def ablate(
         found = trials.finish(trial, workers=hands, progress=update)
     if as_json:
         print_json({"ablation": str(trial.folder), **found})
-        return
-    api.sibling("reports.terminal_ablation").ablation(found, console=stdout(), folder=trial.folder)
+    elif not quiet:
+        api.sibling("reports.terminal_ablation").ablation(found, console=stdout(), folder=trial.folder)
 
 
 def _plan(target: Path, rule: str | None, run: Path | None, told: dict[str, Any]) -> tuple[Any, RunDir]:

@@ -11,10 +11,8 @@ import polars as pl
 from curate import chance
 from curate.chat import Rendered
 from curate.schema import Measured
-from curate.tokenizer import Tokenizer, files, load, pieces, trained_tokens
+from curate.tokenizer import BATCH, Tokenizer, files, load, pieces, trained_tokens
 
-# Rows tokenised at once: enough to keep all threads busy, few enough that long rows do not fill the memory.
-_BATCH = 512
 # Rows of a slice written out piece by piece: the report shows one, and may not show those with personal data.
 _EXAMPLES = 4
 # Pieces of such a row: two screens of text; a longer row is cut, a shorter one is preferred.
@@ -77,8 +75,8 @@ def tokens(rows: pl.DataFrame, *, tokenizer: Path, seed: int) -> Measured:
     coder = load(tokenizer)
     counts: list[_Counts] = []
     failed: dict[str, tuple[str, int]] = {}
-    for start in range(0, rows.height, _BATCH):
-        part = rows.slice(start, _BATCH)
+    for start in range(0, rows.height, BATCH):
+        part = rows.slice(start, BATCH)
         written = list(_written(coder, part, failed))
         found = iter(coder.encode([one.text for one in written if one]))
         counts += [_counted(one, next(found)) if one else (None,) * 4 for one in written]

@@ -50,11 +50,11 @@ def test_keys_tell_arguments_files_and_code_apart(tmp_path: Path) -> None:
     before = folder_digest(tmp_path)
     (tmp_path / "a.toml").write_text("x = 2")
     assert folder_digest(tmp_path) != before
-    assert code_digest("text") != code_digest("schema")
+    assert code_digest("curate.text") != code_digest("curate.schema")
 
 
 def test_the_code_of_a_step_is_all_that_it_imports_at_any_depth() -> None:
-    found = sources("steps/near")
+    found = sources("curate.steps.near")
     # The step imports `copies`, that `wordsets`, and that the compiled loops within a function.
-    assert {"steps/near", "copies", "wordsets", "kernels"} <= set(found)
-    assert not {"measure", "engine", "personal"} & set(found)
+    assert {"curate.steps.near", "curate.copies", "curate.wordsets", "curate.kernels"} <= set(found)
+    assert not {"curate.measure", "curate.engine", "curate.personal"} & set(found)

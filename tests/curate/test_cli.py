@@ -12,13 +12,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import curate
 from projects import RECIPE, lay_out, questions
-
-
-def curate(*arguments: object, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder."""
-    command = [sys.executable, "-m", "curate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, **options)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import curate
 from projects import lay_out, questions
 
 RULE = "checks/length.words min 1"
-
-
-def curate(*arguments: object, cwd: Path, answers: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder."""
-    command = [sys.executable, "-m", "curate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, input=answers)
 
 
 @pytest.fixture
@@ -33,7 +26,7 @@ def answers(project: Path) -> list[tuple[str, str]]:
 
 
 def test_answers_are_kept_at_once_and_the_next_call_goes_on_from_there(project: Path) -> None:
-    first = curate("review", "runs/small", "--rule", RULE, cwd=project, answers="r\n\nw\nb\nu\nq\n")
+    first = curate("review", "runs/small", "--rule", RULE, cwd=project, input="r\n\nw\nb\nu\nq\n")
     assert first.returncode == 0, first.stderr
     assert answers(project) == [("victim", "right"), ("victim", "wrong"), ("victim", "unsure")]
     assert "an empty answer teaches nothing" in first.stdout
@@ -41,13 +34,13 @@ def test_answers_are_kept_at_once_and_the_next_call_goes_on_from_there(project: 
     # an empty line asks again, without showing the row again
     assert first.stdout.count("victim 2 of 10") == 2
     assert "right in 1 of 1 victims judged: 100%, with 95 % confidence 21% to 100%; 1 unsure, 8 open" in first.stdout
-    second = curate("review", "runs/small", "--rule", "min 1", cwd=project, answers="r\n")
+    second = curate("review", "runs/small", "--rule", "min 1", cwd=project, input="r\n")
     assert "victim 3 of 10" in second.stdout and "victim 2 of 10" not in second.stdout
     assert "2 of 30 judged" in second.stdout and "victim 4 of 10" in second.stdout
 
 
 def test_near_misses_follow_and_the_report_tells_all(project: Path) -> None:
-    done = curate("review", "runs/small", "--rule", RULE, "--json", cwd=project, answers="right\n" * 10 + "w\nr\n")
+    done = curate("review", "runs/small", "--rule", RULE, "--json", cwd=project, input="right\n" * 10 + "w\nr\n")
     facts = json.loads(done.stdout)
     assert (facts["right"], facts["whole"], facts["near"]["missed"], facts["near"]["passed"]) == (10, True, 1, 1)
     assert "near miss 1 of 20" in done.stderr
@@ -56,7 +49,7 @@ def test_near_misses_follow_and_the_report_tells_all(project: Path) -> None:
 
 
 def test_judgements_outlive_another_run_of_the_recipe(project: Path) -> None:
-    curate("review", "runs/small", "--rule", RULE, cwd=project, answers="r\nr\n")
+    curate("review", "runs/small", "--rule", RULE, cwd=project, input="r\nr\n")
     again = curate("run", "recipe.toml", "--set", "stages.copies.keep.0.max=1", cwd=project)
     assert again.returncode == 0, again.stderr
     report = json.loads((project / "runs" / "small" / "report.json").read_text(encoding="utf-8"))

@@ -147,7 +147,7 @@ def test_a_step_that_scores_with_another_is_measured_again_when_that_one_changes
     digest = cache.code_digest
     for changed in ("", "", "another"):
         monkeypatch.setattr(
-            cache, "code_digest", lambda *files, mark=changed: digest(*files) + mark * ("steps/symbols" in files)
+            cache, "code_digest", lambda *files, mark=changed: digest(*files) + mark * ("curate.steps.symbols" in files)
         )
         run = curate.run(recipe, out=tmp_path / "runs" / "r")
         cached.append([step["cached"] for step in run.manifest["stages"][0]["steps"]])

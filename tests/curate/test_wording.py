@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import curate
 from rich.console import Console
 
 from curate import rulebook, wording
@@ -26,21 +25,16 @@ def news(tmp_path: Path) -> Path:
     return path
 
 
-def curate(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "curate", "templates", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-
-
 def test_a_record_is_shown_in_every_wording_with_the_labels_of_its_file(news: Path) -> None:
     asked = ("classification", "--record", f"{news.name}:2", "--field", "text=body", "--field", "label=topic")
-    told = json.loads(curate(*asked, "--json", cwd=news.parent).stdout)
+    told = json.loads(curate("templates", *asked, "--json", cwd=news.parent).stdout)
     assert told["record"] == {"file": news.name, "line": 3, "slots": {"text": "Shares fell.", "label": "business"}}
     assert told["labels"] == ["business", "science", "sports"]
     assert [one["template"] for one in told["renderings"]] == [one.id for one in FAMILIES["classification"].templates]
     form = next(one for one in told["renderings"] if one["template"] == "classification.form")
     assert (form["prompt"], form["response"]) == ("Input: Shares fell.\nClass:", "business")
     assert told["unfit"] == {}
-    plain = curate(*asked, cwd=news.parent).stdout
+    plain = curate("templates", *asked, cwd=news.parent).stdout
     assert "labels: business, science, sports" in plain
     assert "Input: Shares fell.\nClass:\nresponse\nbusiness\n" in plain
 
@@ -94,7 +88,7 @@ def test_a_label_beyond_the_probed_records_is_an_option_too(tmp_path: Path, monk
     ids=str,
 )
 def test_mistakes_say_what_to_do(news: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
-    done = curate(*arguments, cwd=news.parent)
+    done = curate("templates", *arguments, cwd=news.parent)
     assert said in " ".join(done.stderr.split())
     assert (done.returncode, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import curate
 from tiny_model import write_model
 
 pytest.importorskip("torch")
@@ -34,11 +33,6 @@ name = "checks"
 steps = [{ step = "length" }]
 keep = []
 """
-
-
-def curate(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "curate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
