@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# Bytes of data of a command: a bomb meets this wall before the machine's. Not of address space: V8, which draws the charts,
-# reserves terabytes of that.
+# Bytes of data of a command: a bomb meets this wall before the machine's. Not of address space: V8, which draws the
+# charts, reserves terabytes of that.
 WALL = 2 << 30
+# Seconds of work after which a command is ended: it would have no end.
+WORK = 120
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,11 @@ def commands() -> Iterator[Commands]:
         yield Commands(process)
     finally:
         assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
-        assert process.wait(60) == 0
+        status = process.wait(60)
+        process.stdout.close()
+        assert status == 0
 
 
 def _serve() -> None:
@@ -89,6 +94,7 @@ def _child(arguments: Sequence[str], cwd: str, limits: Mapping[str, int]) -> Non
     for name, mode in ((".stdout", 1), (".stderr", 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), mode)
     resource.setrlimit(resource.RLIMIT_DATA, (WALL, WALL))
+    resource.setrlimit(resource.RLIMIT_CPU, (WORK, WORK))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, name), (value, value))

@@ -62,27 +62,21 @@ def table(*rows: str) -> bytes:
 
 
 def long_line() -> bytes:
-    """Return a record before and after one line of a gigabyte, packed: a line takes no memory until it is a line."""
-    packed = zstandard.ZstdCompressor(level=1)
-    return (
-        packed.compress(line()) + packed.compress(b'{"question": "' + b"a" * BOMB + b'"}\n') + packed.compress(line())
-    )
+    """Return a record before and after one line of a gigabyte, packed in frames of 16 MB."""
+    pack = zstandard.ZstdCompressor().compress
+    frames = pack(b"a" * (1 << 24)) * (BOMB >> 24)
+    return pack(line() + b'{"question": "') + frames + pack(b'"}\n' + line())
 
 
 def bomb_gz() -> bytes:
-    """Return a gigabyte of letters in a megabyte."""
-    buffer = io.BytesIO()
-    with gzip.open(buffer, "wb", compresslevel=1) as file:
-        for _ in range(BOMB >> 24):
-            file.write(b"a" * (1 << 24))
-        file.write(b"\n" + line())
-    return buffer.getvalue()
+    """Return a gigabyte of letters in a megabyte, then a record."""
+    return gzip.compress(b"a" * (1 << 24)) * (BOMB >> 24) + gzip.compress(b"\n" + line())
 
 
 def bomb_lines() -> bytes:
-    """Return millions of empty lines, packed twice over in one file of many frames."""
+    """Return sixteen million empty lines in some hundred bytes."""
     frame = zstandard.ZstdCompressor().compress(b"\n" * (1 << 24))
-    return frame * 16 + zstandard.ZstdCompressor().compress(line())
+    return frame + zstandard.ZstdCompressor().compress(line())
 
 
 def nested(depth: int, inner: str = "1") -> str:
@@ -122,10 +116,8 @@ READ = (
     Read("line_separators.jsonl", lambda: line(question="a\u2028b\u2029c\x85d\x0ce"), 1),
     Read("combining.jsonl", lambda: line(question="e" + "\u0301" * 5000), 1),
     Read("a_word_of_a_megabyte.jsonl", lambda: line(answer="w" * (1 << 20)), 1),
-    Read("empty_answers.jsonl", lambda: line() + line(answer="") + line(answer=None), 1, 2, "answer"),
+    Read("empty_answers.jsonl", lambda: line() + line(answer="") + line(answer=None), 2, 1, "answer"),
     Read("proto_keys.jsonl", lambda: line(__proto__={"x": 1}, constructor={"prototype": 1}, __class__="y"), 1),
-    Read("nothing.jsonl", lambda: b"", 0, 1, "empty"),
-    Read("blanks.jsonl", lambda: b"\n \n\t\n", 0, 1, "empty"),
     Read("many_keys.jsonl", lambda: line(**{f"k{i}": i for i in range(20_000)}), 1),
     Read("entities.json", lambda: json.dumps([{"question": "&lol9; &#x0;", "answer": "<!ENTITY lol 'lol'>"}]).encode(), 1),
     Read("formulas.csv", lambda: table(*(f'"{one.replace(chr(34), chr(34) * 2)}","{one.split("(")[0]}"' for one in FORMULAS)), 5),
@@ -136,7 +128,7 @@ READ = (
     Read("bytes.parquet", lambda: parquet(question=["q", "r"], answer=[b"a", b"\xff\xfe"]), 1, 1, "no text"),
     Read("floats.parquet", lambda: parquet(question=["q", "r"], answer=[1.5, float("nan")]), 1, 1, "answer"),
     Read("html.parquet", lambda: parquet(question=[SCRIPT], answer=[ESCAPES], **{SCRIPT: [1]}), 1),
-    Read("surrogates.tsv", lambda: b"question\tanswer\n" + "a\tb\n".encode() + b"\xed\xa0\x80\tb\n", 1, 1, "not UTF-8"),
+    Read("surrogates.tsv", lambda: b"question\tanswer\n" + b"a\tb\n" + b"\xed\xa0\x80\tb\n", 1, 1, "not UTF-8"),
 )  # fmt: skip
 
 
@@ -183,6 +175,11 @@ def recipe(old: str = "", new: str = "", *, code: str = "") -> Callable[[Path], 
             (folder / "evil.py").write_text(code, encoding="utf-8")
 
     return lay
+
+
+def binary(folder: Path) -> None:
+    """Lay out a recipe that is no UTF-8."""
+    (folder / "recipe.toml").write_bytes(b"name = '\xff'")
 
 
 def template(text: str, *, response: str = "{{ label }}") -> Callable[[Path], None]:
@@ -329,8 +326,10 @@ STEP = 'step = "length"'
 REFUSED = (
     Refused("zip", data("data.jsonl", archive("zip")), 4, "is a zip archive"),
     Refused("tar", data("data.tar.gz", archive("tar")), 4, "is not known"),
-    Refused("tar_called_jsonl", data("data.jsonl.gz", archive("tar")), 4, "rejected"),
+    Refused("tar_called_jsonl", data("data.jsonl.gz", archive("tar")), 4, "can be used"),
     Refused("gzip_in_disguise", data("data.jsonl", gzip.compress(line())), 4, "compressed with gzip"),
+    Refused("nothing", data("data.jsonl", b""), 4, "the file is empty"),
+    Refused("blanks", data("data.jsonl", b"\n \n\t\n"), 4, "the file is empty"),
     Refused("gzip_cut_off", data("data.jsonl.gz", gzip.compress(line() * 1000)[:-20]), 4, "breaks off"),
     Refused("gzip_of_garbage", data("data.jsonl.gz", b"\x1f\x8b" + b"\xff" * 100), 4, "cannot be read"),
     Refused("zst_of_garbage", data("data.jsonl.zst", b"\x28\xb5\x2f\xfd" + b"\xff" * 100), 4, "cannot be read"),
@@ -338,7 +337,7 @@ REFUSED = (
     Refused("parquet_cut_off", data("data.parquet", parquet(question=["q"] * 99, answer=["a"] * 99)[:-40]), 4, "cannot be read"),
     Refused("arrow_of_garbage", data("data.arrow", b"ARROW1\0\0" + b"\xff" * 1000), 4, "cannot be read"),
     Refused("pickle", data("data.pkl", pickled()), 4, "is not known"),
-    Refused("pickle_called_jsonl", data("data.jsonl", pickled()), 4, "rejected"),
+    Refused("pickle_called_jsonl", data("data.jsonl", pickled()), 4, "can be used"),
     Refused("utf_16", data("data.jsonl", line().decode().encode("utf-16")), 4, "UTF-16"),
     Refused("json_of_nothing_but_brackets", data("data.json", b"[" * DEEP), 4, ""),
     Refused("json_document_cut_off", data("data.json", b'[{"question": "q", "answer": "a"}, {"quest'), 4, ""),
@@ -364,7 +363,7 @@ REFUSED = (
     Refused("nan_bound", recipe("min = 1", "min = nan"), 2, "nan is no number"),
     Refused("number_without_end", recipe("min = 1", "min = " + "9" * 5000), 2, "cannot be read as TOML"),
     Refused("recipe_of_brackets", recipe("", "x = " + "[" * DEEP), 2, "nested too deep"),
-    Refused("recipe_not_utf8", lambda folder: (folder / "recipe.toml").write_bytes(b"name = '\xff'") and None, 2, "not UTF-8"),
+    Refused("recipe_not_utf8", binary, 2, "not UTF-8"),
     Refused("recipe_with_escapes", recipe('name = "t"', f'name = "{ESCAPES}"'.replace("\x1b", "\\u001b").replace("\x07", "\\u0007")), 2, "name"),
     Refused("pattern_that_never_ends", recipe("data.jsonl", "**/" * 500 + "x"), 4, ""),
     Refused("run_over_a_link", links("r"), 2, "not a run directory"),
@@ -372,21 +371,23 @@ REFUSED = (
     Refused("encoder_of_pickles", model("encoder"), 5, "model.safetensors"),
     Refused("template_laughs", template("{{ 'ha' * 1000000000 }}"), 2, "takes two numbers"),
     Refused("template_power", template("{{ 9 ** 9 ** 9 }}"), 2, "powers"),
-    Refused("template_range", template("{% for i in range(1000000000) %}ha{% endfor %}"), 2, "range"),
+    Refused("template_range", template("{% for i in range(1000000000) %}ha{% endfor %}"), 2, "not called"),
     Refused("template_padding", template("{{ '%1000000000s' % 'x' }}"), 2, "takes two numbers"),
-    Refused("template_format", template("{{ '{:1000000000}'.format(text) }}"), 2, ""),
-    Refused("template_center", template("{{ text | center(1000000000) }}"), 2, ""),
-    Refused("template_indent", template("{{ text | indent(1000000000) }}"), 2, ""),
-    Refused("template_nested_loops", template("{% for a in text %}" * 12 + "x" + "{% endfor %}" * 12), 2, ""),
-    Refused("template_recursion", template("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), 2, ""),
-    Refused("template_classes", template("{{ text.__class__.__mro__[1].__subclasses__() }}"), 2, ""),
-    Refused("template_attr", template("{{ text | attr('__class__') }}"), 2, ""),
-    Refused("template_globals", template("{{ cycler.__init__.__globals__.os.system('touch pwned') }}"), 2, ""),
-    Refused("template_include", template("{% include '/etc/passwd' %}"), 2, ""),
-    Refused("template_import", template("{% import 'os' as os %}"), 2, ""),
-    Refused("template_map", template("{{ [text] | map(attribute='__class__') | list | string }}"), 2, ""),
-    Refused("template_syntax", template("{{ text"), 2, ""),
-    Refused("yaml_laughs", imported(LAUGHS), 2, "", IMPORT),
-    Refused("yaml_that_calls", imported(f"!!python/object/apply:os.system ['touch {MARK}']"), 2, "", IMPORT),
+    Refused("template_format", template("{{ '{:1000000000}'.format(text) }}"), 2, "not called"),
+    Refused("template_center", template("{{ text | center(1000000000) }}"), 2, "no filter 'center'"),
+    Refused("template_indent", template("{{ text | indent(1000000000) }}"), 2, "no filter 'indent'"),
+    Refused("template_doubling", template("{% set x = text ~ text %}{% set x = x ~ x %}" * 60 + "{{ x }}"), 2, "variables"),
+    Refused("template_replace", template("{{ text | replace('', text) | replace('', text) }}"), 2, "no filter 'replace'"),
+    Refused("template_nested_loops", template("{% for a in text %}" * 12 + "x" + "{% endfor %}" * 12), 2, "loop in a loop"),
+    Refused("template_recursion", template("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), 2, "not called"),
+    Refused("template_classes", template("{{ text.__class__.__mro__[1].__subclasses__() }}"), 2, "not called"),
+    Refused("template_attr", template("{{ text | attr('__class__') }}"), 2, "no filter 'attr'"),
+    Refused("template_globals", template("{{ cycler.__init__.__globals__.os.system('touch pwned') }}"), 2, "not called"),
+    Refused("template_include", template("{% include '/etc/passwd' %}"), 2, "one text is one template"),
+    Refused("template_import", template("{% import 'os' as os %}"), 2, "one text is one template"),
+    Refused("template_map", template("{{ [text] | map(attribute='__class__') | list | string }}"), 2, "no filter 'map'"),
+    Refused("template_syntax", template("{{ text"), 2, "line 1"),
+    Refused("yaml_laughs", imported(LAUGHS),  4, "no map of", IMPORT),
+    Refused("yaml_that_calls", imported(f"!!python/object/apply:os.system ['touch {MARK}']"),  4, "no plain YAML", IMPORT),
     Refused("explain_with_escapes", recipe(), 4, "no such run", ("explain", ESCAPES, "x")),
 )  # fmt: skip
