@@ -176,7 +176,8 @@ def _require_simple(template: nodes.Template) -> None:
     Raises:
         TemplateSyntaxError: naming it.
     """
-    for node in template.find_all((*_REFUSED, nodes.Filter, nodes.For)):
+    node: nodes.Node
+    for node in template.find_all(nodes.Node):
         what = next((said for kind, said in _REFUSED.items() if isinstance(node, kind)), None)
         if isinstance(node, nodes.Filter) and node.name not in FILTERS and node.name not in HARMLESS:
             known = _environment().filters.keys() & HARMLESS | FILTERS.keys()

@@ -55,12 +55,14 @@ def tables(folder: Path) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def reference(server: Commands, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], float, Path]:
-    """Run undisturbed: the bytes, the seconds it took, and the project."""
+    """Run undisturbed: the bytes, the seconds it took without the page, and the project."""
     folder = project(tmp_path_factory.mktemp("reference"))
     started = time.monotonic()
+    assert server.run(*SMALL, "--out", "runs/other", "--fresh", cwd=folder, page=False).status == 0
+    seconds = time.monotonic() - started
     ended = server.run(*SMALL, cwd=folder)
     assert ended.status == 0, ended.err
-    return tables(folder), time.monotonic() - started, folder
+    return tables(folder), seconds, folder
 
 
 def test_a_row_on_which_a_step_raises_is_kept_and_recorded(reference: tuple[list[bytes], float, Path]) -> None:
@@ -72,7 +74,7 @@ def test_a_row_on_which_a_step_raises_is_kept_and_recorded(reference: tuple[list
     assert lamps["picky.letters"].null_count() == lamps.height == rows["picky.letters"].null_count() > 0
     assert lamps["dropped_at"].is_in(["own"]).sum() == 0
     assert {one["step"] for one in failures} == {"picky"}
-    assert 'own_steps.py", line' in failures[0]["traceback"]
+    assert "  own_steps, line" in failures[0]["traceback"]
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["failures"] == {"rows": lamps.height, "steps": {"picky": lamps.height}}
     facts = json.loads((folder / "report.json").read_text())
@@ -158,10 +160,11 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(
 ) -> None:
     draw = random.Random(13)
     killed = 0
-    for number in range(4):
+    for number in range(3):
         folder = project(tmp_path / str(number))
-        killed += server.run(*SMALL, cwd=folder, kill=draw.uniform(0.05, reference[1])).status == -9
-        ended = server.run(*SMALL, cwd=folder)
+        moment = draw.uniform(0.05, reference[1])
+        killed += server.run(*SMALL, cwd=folder, kill=moment, page=False).status == -9
+        ended = server.run(*SMALL, cwd=folder, page=False)
         assert ended.status == 0, ended.err
         assert tables(folder) == reference[0]
         assert sorted(one.name for one in (folder / "runs").iterdir()) == [".curate-cache", "r"]
@@ -177,7 +180,7 @@ def test_a_full_disk_is_told_and_then_gone_on_from(
     assert ended.status == 4, ended.err
     assert "file too large" in ended.err
     assert "Traceback" not in ended.err
-    assert server.run(*SMALL, cwd=folder).status == 0
+    assert server.run(*SMALL, cwd=folder, page=False).status == 0
     assert tables(folder) == reference[0]
 
 
@@ -189,10 +192,10 @@ def test_a_folder_that_cannot_be_written_is_told(server: Commands, tmp_path: Pat
 
 def test_an_input_that_changed_between_runs_is_read_again(server: Commands, tmp_path: Path) -> None:
     first, second = project(tmp_path / "a"), project(tmp_path / "b", count=300)
-    assert server.run(*SMALL, cwd=first).status == 0
+    assert server.run(*SMALL, cwd=first, page=False).status == 0
     lay_out(first, questions(300), recipe=(second / "recipe.toml").read_text())
-    assert server.run(*SMALL, cwd=first).status == 0
-    assert server.run(*SMALL, cwd=second).status == 0
+    assert server.run(*SMALL, cwd=first, page=False).status == 0
+    assert server.run(*SMALL, cwd=second, page=False).status == 0
     assert tables(first) == tables(second)
 
 
@@ -216,20 +219,16 @@ def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path: Path, monke
         curate.run(curate.load_recipe(path), out=tmp_path / "r")
 
 
-CLOCK = "import time; real = time.time; time.time = lambda: {clock}\n" + SLICED.replace("ingest.SLICE = 50", "pass")
-
-
-@pytest.mark.parametrize("clock", ["0.0", "4e9", "2e9 - real()"])
-def test_the_clock_does_not_matter(tmp_path: Path, reference: tuple[list[bytes], float, Path], clock: str) -> None:
+@pytest.mark.parametrize("clock", [0.0, 4e9])
+def test_the_clock_does_not_matter(
+    server: Commands, tmp_path: Path, reference: tuple[list[bytes], float, Path], clock: float
+) -> None:
     folder = project(tmp_path)
     for path in folder.iterdir():
-        os.utime(path, (4e9, 4e9))
-    command = [sys.executable, "-c", CLOCK.format(clock=clock), *SMALL, "-q"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert tables(folder) == reference[0]
+        os.utime(path, (4e9 - clock, 4e9 - clock))
+    for now in (clock, 2e9 - clock / 2):  # the second time the clock has gone back, or leapt
+        assert server.run(*SMALL, cwd=folder, page=False, clock=now).status == 0
+        assert tables(folder) == reference[0]
 
 
 def test_two_runs_in_one_directory_do_not_meet(tmp_path: Path, reference: tuple[list[bytes], float, Path]) -> None:

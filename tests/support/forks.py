@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +39,22 @@ class Commands:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def run(self, *arguments: object, cwd: Path, kill: float = 0, limits: Mapping[str, int] | None = None) -> Ended:
-        """Run `curate` and wait for it; `kill`: seconds until SIGKILL; `limits`: by the names of `resource`."""
+    def run(
+        self,
+        *arguments: object,
+        cwd: Path,
+        kill: float = 0,
+        limits: Mapping[str, int] | None = None,
+        page: bool = True,
+        clock: float | None = None,
+    ) -> Ended:
+        """Run `curate` and wait for it.
+
+        `kill`: seconds until SIGKILL; `limits`: by the names of `resource`; `page`: draw the page, which takes longer
+        than all the rest; `clock`: what the clock says.
+        """
         ask = {"arguments": [str(one) for one in arguments], "cwd": str(cwd), "kill": kill, "limits": limits or {}}
+        ask |= {"page": page, "clock": clock}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(ask) + "\n")
@@ -79,7 +92,7 @@ def _serve() -> None:
         ask = json.loads(line)
         child = os.fork()
         if child == 0:
-            _child(ask["arguments"], ask["cwd"], ask["limits"])
+            _child(ask)
         if ask["kill"]:
             time.sleep(ask["kill"])
             os.kill(child, signal.SIGKILL)  # an ended child is a zombie until it is waited for: it is still ours
@@ -87,18 +100,23 @@ def _serve() -> None:
         print(json.dumps({"status": os.waitstatus_to_exitcode(status), "mib": used.ru_maxrss / 1024}), flush=True)
 
 
-def _child(arguments: Sequence[str], cwd: str, limits: Mapping[str, int]) -> None:
+def _child(ask: Mapping[str, Any]) -> None:
+    import reports.html
     from curate.cli.main import main
 
-    os.chdir(cwd)
+    if not ask["page"]:
+        reports.html.render = lambda facts: "<!doctype html>"
+    if ask["clock"] is not None:
+        time.time = lambda: ask["clock"]
+    os.chdir(ask["cwd"])
     for name, mode in ((".stdout", 1), (".stderr", 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), mode)
     resource.setrlimit(resource.RLIMIT_DATA, (WALL, WALL))
     resource.setrlimit(resource.RLIMIT_CPU, (WORK, WORK))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name, value in limits.items():
+    for name, value in ask["limits"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
-    sys.argv = ["curate", *arguments]
+    sys.argv = ["curate", *ask["arguments"]]
     status = 1
     try:
         main()
