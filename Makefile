@@ -15,7 +15,7 @@ test: $(READY)
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(READY)
-	$(BIN)/pytest
+	FUZZ=50 $(BIN)/pytest
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .

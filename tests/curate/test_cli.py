@@ -35,7 +35,7 @@ def test_run_leaves_a_whole_run_directory_and_a_short_summary(finished: Path) ->
     names = {path.name for path in (finished / "runs" / "small").iterdir()}
     assert names == {
         "manifest.json", "rows.parquet", "heldout.parquet", "mix.parquet", "origins.parquet", "tables", "rejects.jsonl",
-        "report.json", "report.html", "README.md", "croissant.json",
+        "failures.jsonl", "report.json", "report.html", "README.md", "croissant.json",
     }  # fmt: skip
     again = curate("run", "recipe.toml", cwd=finished)
     assert again.returncode == 0

@@ -19,7 +19,7 @@ from curate.errors import UserError
 from curate.recipe import parse
 from curate.records import Record, Reject
 
-# `make test-slow` sets it: hundreds of thousands of cases instead of some hundreds.
+# `make test-slow` sets it: tens of thousands of cases instead of some hundreds.
 MANY = int(os.environ.get("FUZZ", "1"))
 FUZZ = settings(max_examples=120 * MANY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TOKENS = [
