@@ -16,7 +16,7 @@ test: $(READY)
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(READY)
-	$(BIN)/pytest
+	FUZZ=50 $(BIN)/pytest
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curate import boilerplate, cache, chance, cut, folders, read, render, rulebook, rundir
+from curate import boilerplate, cache, chance, cut, folders, inputs, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
 from curate.recipe import Recipe, Source
-from curate.schema import PREFIX, ROW, digest, prompt_and_response, row_id
+from curate.schema import PREFIX, ROW, prompt_and_response, row_id
 
 Progress = Callable[[str, int, int], None]
 
@@ -52,9 +51,10 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
     Raises:
         UserError: when an input cannot be read, or more records than the recipe's `rejects` are broken.
     """
-    paths = {source.name: _files(source, recipe) for source in recipe.sources}
-    inputs = _inputs(recipe, paths)
-    folder = store.folder / "ingest" / _key(recipe, inputs)
+    paths = {source.name: inputs.files(source, recipe) for source in recipe.sources}
+    stamps = inputs.stamps(recipe, paths)
+    found = inputs.described(recipe, paths)
+    folder = store.folder / "ingest" / _key(recipe, found)
     # Another run over the same inputs is waited for: it does the same work.
     with folders.workshop(folder.parent / f".{folder.name}.partial", wait=True) as partial:
         facts = None if store.fresh else _whole(folder)
@@ -62,12 +62,13 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
             return Ingested(folder, facts, cached=True)
         try:
             tallies = _read_all(recipe, paths, partial, progress)
+            inputs.require_same(stamps, inputs.stamps(recipe, paths))
             _check_share(recipe, tallies, folder)
         except UserError:
             _replace(folder, partial)  # without facts it is no result, but its rejects tell what is wrong
             raise
         digests = {f"{name}_sha256": rundir.file_digest(partial / file) for name, file in FILES.items()}
-        facts = {"inputs": inputs, "sources": [tally.facts() for tally in tallies], **digests}
+        facts = {"inputs": found, "sources": [tally.facts() for tally in tallies], **digests}
         rundir.write_json(partial / FACTS, facts)
         _replace(folder, partial)
     return Ingested(folder, facts, cached=False)
@@ -110,54 +111,19 @@ def own_templates(recipe: Recipe) -> Path | None:
 
 def cached_folder(recipe: Recipe, folder: Path) -> Path | None:
     """Return where the rows of a recipe lie already, or None."""
-    paths = {source.name: _files(source, recipe) for source in recipe.sources}
-    inputs = _inputs(recipe, paths)
-    found = folder / "ingest" / _key(recipe, inputs)
-    return found if (found / FACTS).is_file() else None
+    paths = {source.name: inputs.files(source, recipe) for source in recipe.sources}
+    found = inputs.described(recipe, paths)
+    place = folder / "ingest" / _key(recipe, found)
+    return place if (place / FACTS).is_file() else None
 
 
-def _files(source: Source, recipe: Recipe) -> list[Path]:
-    return [Path(os.path.normpath(path)) for path in read.expand(source.path, base=recipe.base)]
-
-
-def _inputs(recipe: Recipe, paths: Mapping[str, list[Path]]) -> list[dict[str, Any]]:
-    """Return the files of all sources, and the tables of what is cut out of them."""
-    files = [(source, path) for source, found in paths.items() for path in found]
-    files += [(one.name, recipe.resolve(one.cut.spans)) for one in recipe.sources if one.cut]
-    return [_input(source, path) for source, path in files]
-
-
-def _input(source: str, path: Path) -> dict[str, Any]:
-    """Return name, hash and size of an input; a folder stands for its files.
-
-    Raises:
-        UserError: when it cannot be read at all.
-    """
-    read.require_readable(path)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file())
-        sha = digest(*(part for p in files for part in (str(p.relative_to(path)), rundir.file_digest(p))))
-        return {
-            "source": source,
-            "path": read.named(path),
-            "sha256": sha,
-            "bytes": sum(p.stat().st_size for p in files),
-        }
-    return {
-        "source": source,
-        "path": read.named(path),
-        "sha256": rundir.file_digest(path),
-        "bytes": path.stat().st_size,
-    }
-
-
-def _key(recipe: Recipe, inputs: Sequence[Mapping[str, Any]]) -> str:
+def _key(recipe: Recipe, files: Sequence[Mapping[str, Any]]) -> str:
     plain = recipe.plain()
     used = {name: plain.get(name) for name in ("sources", "templates", "seed", "rejects")}
     folder = own_templates(recipe)
     own = cache.folder_digest(folder) if folder else ""
     templates = [cache.folder_digest(rulebook.RULES / name) for name in ("templates", "patterns")]
-    return cache.key(used, list(inputs), templates, own, cache.code_digest(), cache.versions())
+    return cache.key(used, list(files), templates, own, cache.code_digest(), cache.versions())
 
 
 def _render_all(

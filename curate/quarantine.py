@@ -22,10 +22,6 @@ SCHEMA = {"row": pl.UInt32(), "id": pl.String(), "error": pl.String(), "tracebac
 _OUTSIDE = (UserError, OSError, MemoryError, ImportError)
 # Characters of an error that are kept: some libraries write the whole text into it.
 _SHOWN = 500
-# Parts of a file's path in a traceback: enough to find it, without the name of the user's home.
-_PARTS = 3
-
-
 Call = Callable[[pl.DataFrame], pl.DataFrame | Measured]
 
 
@@ -102,10 +98,10 @@ def failed(result: Measured) -> pl.DataFrame:
 
 
 def _told(error: BaseException) -> dict[str, str]:
-    """Return an error and where it was raised; of paths only the ends."""
+    """Return an error and where it was raised: by modules, as paths differ between machines and name their users."""
     said = f"{type(error).__name__}: {error}"[:_SHOWN]
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call in here
-    places = [f'  "{"/".join(Path(f.filename).parts[-_PARTS:])}", line {f.lineno}, in {f.name}' for f in frames]
+    walked = list(traceback.walk_tb(error.__traceback__))[2:]  # the first two are the calls in here and in `task`
+    places = [f"  {at.f_globals.get('__name__')}, line {line}, in {at.f_code.co_name}" for at, line in walked]
     return {"error": said, "traceback": "\n".join([*places, said])}
 
 

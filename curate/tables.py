@@ -51,7 +51,7 @@ def read_dataset(path: Path, *, split: str | None) -> Iterator[Item]:
         fix = "save the dataset again with save_to_disk"
         raise UserError(str(folder / STATE), "it does not list the data files", fix, code=INPUT) from None
     for name in names:
-        for item in _rows(folder / name, _arrow_batches, shown=path, before=before):
+        for item in _rows(_inside(path, folder / name), _arrow_batches, shown=path, before=before):
             yield item
             before = item.line
 
@@ -71,7 +71,19 @@ def _split_folder(path: Path, split: str | None) -> Path:
         raise UserError(str(path), what, 'choose one, e.g. `records = "train"`')
     if split not in splits:
         raise UserError(str(path), f"there is no split '{split}'", suggest(split, splits))
-    return path / split
+    return _inside(path, path / split)
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """Return a path that a file of the folder names, when it stays in the folder.
+
+    Raises:
+        UserError: when it leads out, by its name or by a link.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        fix = "save the dataset again with save_to_disk; links are to be replaced by the files"
+        raise UserError(str(folder), f"names a file outside of it: {path}", fix, code=INPUT)
+    return path
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -78,6 +78,21 @@ def json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+# Filters of Jinja that give little more than they take. Others pad to a width, repeat, or reach attributes by name.
+HARMLESS = frozenset(
+    {
+        "abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "list", "lower", "max",
+        "min", "reverse", "round", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
+    }
+)  # fmt: skip
+# What templates are made of. A variable that is set, or a macro, could double a text again and again; a loop in a loop
+# could go on for ever.
+_REFUSED: dict[type[nodes.Node], str] = {
+    **dict.fromkeys((nodes.Assign, nodes.AssignBlock, nodes.With), "variables are not set in templates"),
+    **dict.fromkeys((nodes.Macro, nodes.CallBlock, nodes.Call), "functions and macros are not called in templates"),
+    **dict.fromkeys((nodes.FilterBlock, nodes.Block, nodes.Extends, nodes.Include), "one text is one template"),
+    **dict.fromkeys((nodes.Import, nodes.FromImport), "one text is one template"),
+}
 FILTERS = {f.__name__: f for f in (bullets, lettered, numbered, counted, inline, commas, lines, json)}
 
 
@@ -139,6 +154,7 @@ def program(text: str) -> Program:
     """
     text = text.strip()
     try:
+        _require_simple(parsed(text))
         filled = _joined(text) or _jinja(text)
     except TemplateSyntaxError as error:
         raise UserError(f"template text line {error.lineno}", str(error.message), "mend the template") from error
@@ -152,6 +168,24 @@ def program(text: str) -> Program:
             raise UserError(f"template text {text[:60]!r}", str(error), "mend the template") from error
 
     return checked
+
+
+def _require_simple(template: nodes.Template) -> None:
+    """Refuse what could take time or memory without end, or reach beyond the values.
+
+    Raises:
+        TemplateSyntaxError: naming it.
+    """
+    node: nodes.Node
+    for node in template.find_all(nodes.Node):
+        what = next((said for kind, said in _REFUSED.items() if isinstance(node, kind)), None)
+        if isinstance(node, nodes.Filter) and node.name not in FILTERS and node.name not in HARMLESS:
+            known = _environment().filters.keys() & HARMLESS | FILTERS.keys()
+            what = f"no filter '{node.name}'; {suggest(node.name, known)}"
+        elif isinstance(node, nodes.For) and (node.recursive or node.find(nodes.For)):
+            what = "a loop in a loop may have no end"
+        if what:
+            raise TemplateSyntaxError(what, node.lineno)
 
 
 def _jinja(text: str) -> Program:

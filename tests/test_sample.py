@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import offline
 import polars as pl
 import pytest
 
@@ -31,14 +34,48 @@ def planted(*expected: str) -> Any:
     return pytest.mark.parametrize("defect", chosen, ids=[f"{d['defect']}-{d['source']}-{d['line']}" for d in chosen])
 
 
+def shut_off(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python where no socket to a network can be opened."""
+    command = [sys.executable, offline.__file__, sys.executable, *arguments]
+    return subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> curate.Run:
-    """Run the demo once; without the extra `embed` it goes without the stage that needs it."""
+    """Run the demo once, without a network; without the extra `embed` it goes without the stage that needs it."""
+    out = tmp_path_factory.mktemp("sample") / "run"
+    if CAN_EMBED:
+        command = [
+            sys.executable,
+            offline.__file__,
+            sys.executable,
+            "-m",
+            "curate",
+            "run",
+            str(DEMO),
+            "--out",
+            str(out),
+        ]
+        done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True)
+        if done.returncode != offline.IMPOSSIBLE:
+            assert done.returncode == 0, done.stderr
+            return curate.Run(out)
     recipe = curate.load_recipe(DEMO)
     if not CAN_EMBED:
         stages = tuple(stage for stage in recipe.stages if stage.name != "diversity")
         recipe = recipe.model_copy(update={"stages": stages})
-    return curate.run(recipe, out=tmp_path_factory.mktemp("sample") / "run")
+    return curate.run(recipe, out=out)
+
+
+def test_the_whole_demo_runs_where_no_socket_can_be_opened(finished: curate.Run) -> None:
+    tried = "import socket; socket.socket(socket.AF_UNIX).close(); socket.socket()"
+    done = subprocess.run(
+        [sys.executable, offline.__file__, sys.executable, "-c", tried], capture_output=True, text=True
+    )
+    if done.returncode == offline.IMPOSSIBLE:
+        pytest.skip("this kernel cannot forbid sockets")
+    assert "PermissionError" in done.stderr
+    assert finished.manifest["totals"]["kept"] > 0
 
 
 @pytest.fixture(scope="module")
