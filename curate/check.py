@@ -116,7 +116,7 @@ def _source(
 def _templates(source: Source, recipe: Recipe, family: rulebook.Family) -> Iterator[str]:
     """Check that the family of a source has a template that its rows may be drawn from."""
     asked = recipe.templates.kinds if source.split == "train" else render.ANSWERED
-    kinds = {*asked, *(render.ANSWERED if "few_shot" in asked else ())}
+    kinds = render.template_kinds(asked)
     fitting = [template for template in family.templates if template.kind in kinds]
     if not fitting:
         yield f"family '{source.task}' has no template of kind {', '.join(asked)}"

@@ -54,14 +54,21 @@ def require(folder: Path) -> None:
     Raises:
         UserError: with all of them.
     """
-    families = rulebook.families(folder)
-    found: list[str] = []
+    if found := [*told(folder, rulebook.families(folder))]:
+        raise several(str(folder), found)
+
+
+def told(folder: Path, families: Mapping[str, Family]) -> Iterator[str]:
+    """Give the faults of the template files of a folder, and of the examples in them, a line each.
+
+    Args:
+        folder: of the user's own templates.
+        families: all families by name, with the templates of the folder.
+    """
     for path in sorted(folder.glob("*.toml")):
         family = families[rulefile.table(path)["family"]]
-        found += [str(fault) for fault in faults(family, path)]
-        found += examples(family) if "example" in rulefile.table(path) else []
-    if found:
-        raise several(str(folder), found)
+        yield from (str(fault) for fault in faults(family, path))
+        yield from examples(family) if "example" in rulefile.table(path) else ()
 
 
 def faults(family: Family, path: Path) -> list[Fault]:
@@ -102,8 +109,10 @@ def _faults(template: Template, family: Family) -> Iterator[tuple[str, str, str]
     if template.turns is not None:
         return
     yield from _slots(template, family)
+    yield from _left_out(template, family)
     for name, text, most in (
         ("prompt", template.prompt, PROMPT_WORDS),
+        ("again", template.again, PROMPT_WORDS),
         ("response", template.response, RESPONSE_WORDS),
     ):
         yield from _wording(name, text, most)
@@ -120,6 +129,17 @@ def _slots(template: Template, family: Family) -> Iterator[tuple[str, str, str]]
     for slot in [*family.slots, *(name for name in template.needs if name not in used)]:
         if slot not in used | implied | set(template.unused):
             yield f"the slot '{slot}' is not used", "use it, or list it in `unused`", ""
+
+
+def _left_out(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
+    """Tell what the first turn of a dialogue shows of its record and `again` does not show of the next one."""
+    if not template.again:
+        return
+    shown = templates.names_in(template.prompt)
+    # The labels of a source are the same in every turn; choices, and the letters of options, are a record's own.
+    own = "choices" in family.types or {"letter", "number"} & templates.names_in(template.response)
+    for name in sorted(shown - templates.names_in(template.again) - (set() if own else {"options"})):
+        yield f"`again` does not show '{name}', which the prompt shows", "the next record has another: print it", ""
 
 
 def _wording(name: str, text: str, most: int) -> Iterator[tuple[str, str, str]]:
@@ -143,15 +163,17 @@ def _choices(template: Template) -> Iterator[tuple[str, str, str]]:
     if not names & {"options", "choices"} and (match := _PROMISED.search(words)):
         yield f"'{match[0]}' promises options that are not listed", "print them: {{ options | bullets }}", match[0]
     for name, filters in (("letter", ("lettered",)), ("number", ("numbered", "counted"))):
-        if name in answered and not any(f"| {one}" in template.prompt for one in filters):
-            yield f"the answer is a {name}, and the prompt shows none", f"list options with `{filters[-1]}`", ""
+        for part, text in (("prompt", template.prompt), ("`again`", template.again or template.prompt)):
+            if name in answered and not any(re.search(rf"\|\s*{one}\b", text) for one in filters):
+                yield f"the answer is a {name}, and the {part} shows none", f"list options with `{filters[-1]}`", ""
+                break
 
 
 def _answers(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell where the prompt gives away what is asked for."""
     asked = templates.names_in(template.response) - set(DERIVED)
     hidden = asked | (set(family.target) if template.kind != "inverted" else set())
-    for slot in sorted(hidden & templates.names_in(template.prompt)):
+    for slot in sorted(hidden & (templates.names_in(template.prompt) | templates.names_in(template.again))):
         yield f"the prompt holds '{slot}', which is the answer", "take it out of the prompt", ""
     wanted = set(family.inputs) if template.kind == "inverted" else set(family.target)
     for slot in sorted(asked - wanted):
@@ -162,7 +184,7 @@ def _answers(template: Template, family: Family) -> Iterator[tuple[str, str, str
 def _filled(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell what is wrong with the template as it reads when it is filled."""
     values = _probes(template, family)
-    texts = [templates.program(text)(values) for text in (template.prompt, template.response)]
+    texts = [templates.program(text)(values) for text in (template.prompt, template.again, template.response)]
     for text in texts:
         if match := _BLANKS.search(text) or _MARKS.search(text):
             near = text[max(0, match.start() - 20) : match.end() + 10]

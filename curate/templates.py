@@ -25,6 +25,7 @@ _CACHED_TEXTS = 4096
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@lru_cache(maxsize=1024)
 def letter_name(index: int) -> str:
     """Return the letter of an option by its place: 0 is A, 25 is Z, 26 is AA."""
     name = ""
@@ -184,7 +185,9 @@ def _joined(text: str) -> Program | None:
     def filled(values: Mapping[str, Any]) -> str:
         parts = fixed.copy()
         for place, name, shown in holes:
-            parts[place] = str(shown(values[name]))
+            value = values[name]
+            # A text, which most values are, is printed as it is.
+            parts[place] = value if shown is _printable and type(value) is str else str(shown(value))
         return "".join(parts)
 
     return filled
@@ -220,8 +223,10 @@ def check(family: Family) -> None:
 
 def _mistakes(template: Template, family: Family) -> list[str]:
     try:
-        used = sorted(names_in(template.prompt) | names_in(template.response))
-        program(template.prompt), program(template.response)
+        texts = (template.prompt, template.again, template.response)
+        used = sorted(set().union(*map(names_in, texts)))
+        for text in texts:
+            program(text)
     except UserError as error:
         return [f"{error.where}: {error.what}"]
     except (TemplateError, TypeError) as error:
