@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, rulebook, rundir
+from curate import cache, catalog, clusters, rulebook, rundir
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
 from curate.slices import Rows
@@ -21,8 +21,9 @@ from curate.slices import Rows
 Progress = Callable[[str, int, int], None]
 # What was measured, whether it came from the cache, and the seconds it took to compute, None where they were not kept.
 Result = tuple[Measured, bool, float | None]
-# Columns of the row that `decide` sees beside the state.
+# Columns of the row that `decide` sees beside the state, and the cluster of tasks that the row's source is of.
 STATE = ("id", "record", "source", "task", "template", "lang")
+CLUSTER = "cluster"
 # Code that every step's results depend on beside its own: what the engine hands out, and to other steps.
 _HANDED = ("schema", "embed", "catalog")
 
@@ -137,6 +138,7 @@ class Runner:
         files = [rundir.file_digest(file) for path in paths for file in catalog.reads(info.name, path)]
         given = {"arguments": canonical(arguments).decode(), "files": files}
         given["signals"] = [self.keys[name.split(".")[0]] for name in read]
+        given["clusters"] = canonical(self._clusters()).decode() if CLUSTER in strings(arguments) else ""
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
         # A step that scores with another one depends on that one's code too.
@@ -216,7 +218,9 @@ class Runner:
         arguments, base = call
         state, cached, cost = self._slices(use, info, ("state", arguments, base), extra, alive)
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
-        whole = self.rows.read(STATE).hstack(extra).filter(alive).hstack(state.signals)
+        cluster = pl.col("source").replace_strict(self._clusters(), default=None, return_dtype=pl.String)
+        whole = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER)).hstack(extra).filter(alive)
+        whole = whole.hstack(state.signals)
         given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
         needed = self._supplied(info, "decide")
         given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
@@ -237,6 +241,10 @@ class Runner:
         seen_rows = places.filter(alive).hstack(decided.signals)
         signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
         return Measured(signals, decided.tables), cached and found, _sum((cost, more))
+
+    def _clusters(self) -> dict[str, str | None]:
+        """Return the cluster of tasks of each source."""
+        return {source.name: clusters.cluster(source) for source in self.recipe.sources}
 
     @staticmethod
     def _named(info: catalog.StepInfo, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
