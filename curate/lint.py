@@ -27,6 +27,9 @@ _PROMISED = re.compile(
     r"possible (?:answers|verdicts))\b",
     re.IGNORECASE,
 )
+_REPEATED = re.compile(r"\b(\w+)[^\S\n]+\1\b", re.IGNORECASE)
+_HEADED = re.compile(r"^(\w+):[^\S\n]*\{\{\s*(\w+)", re.MULTILINE)
+_WHETHER = re.compile(r"\b(yes|true)\b\W{1,3}(?:or\W)?\W?(no|false)\b", re.IGNORECASE)
 _BLANKS = re.compile(r"[^\S\n]{2,}|\n{3,}|[^\S\n]\n|\n[^\S\n]")
 _MARKS = re.compile(r"\s[,.?!](?=\s|$)|[?!.]{2}")
 # A value that no text holds by chance, to see where it comes out.
@@ -116,7 +119,8 @@ def _faults(template: Template, family: Family) -> Iterator[tuple[str, str, str]
         ("response", template.response, RESPONSE_WORDS),
     ):
         yield from _wording(name, text, most)
-    yield from _choices(template)
+    yield from _headings(template, family)
+    yield from _choices(template, family)
     yield from _answers(template, family)
     yield from _filled(template, family)
 
@@ -150,18 +154,38 @@ def _wording(name: str, text: str, most: int) -> Iterator[tuple[str, str, str]]:
         yield f"'{match[0]}': text is glued to a slot", "put a blank or a line break between them", match[0]
     for match in _MARKERS.finditer(_SLOT.sub("", text)):
         yield f"a stray marker '{match[0]}' in the {name}", "slots are written {{ name }}; delete the rest", match[0]
+    own = _SLOT.sub(" | ", text)
+    for match in _REPEATED.finditer(own):
+        yield f"'{match[0]}' says a word twice in the {name}", "say it once", match[0]
+    if own.count('"') % 2:
+        yield f"the {name} opens a quotation and does not close it", "close it, or delete the mark", ""
     words = len(_SLOT.sub(" ", text).split())
     if words > most:
         yield f"the {name} has {words} words of its own, more than {most}", "say it shorter", ""
 
 
-def _choices(template: Template) -> Iterator[tuple[str, str, str]]:
+def _headings(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
+    """Tell of a heading with the name of one slot before another, and of an input that is printed twice."""
+    for text in (template.prompt, template.again):
+        for match in _HEADED.finditer(text):
+            heading, slot = match[1].lower(), match[2]
+            if heading in family.types and slot in family.types and heading != slot:
+                yield f"'{match[1]}:' stands before the slot '{slot}'", f"print '{heading}' there", match[0]
+        printed = re.findall(r"\{\{\s*(\w+)", text)
+        for slot in sorted({one for one in printed if printed.count(one) > 1 and "text" in family.slots.get(one, ())}):
+            yield f"the slot '{slot}' is printed twice", "print it once", ""
+
+
+def _choices(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell where options are promised or pointed at that the prompt does not list."""
     names = templates.names_in(template.prompt)
     answered = templates.names_in(template.response)
     words = _QUOTED.sub("", _SLOT.sub("", template.prompt))
     if not names & {"options", "choices"} and (match := _PROMISED.search(words)):
         yield f"'{match[0]}' promises options that are not listed", "print them: {{ options | bullets }}", match[0]
+    labels = {label.lower() for label in family.example_labels}
+    if "label" in answered and (match := _WHETHER.search(words)) and not {match[1].lower(), match[2].lower()} <= labels:
+        yield f"'{match[0]}' need not be the labels of a source", "print these: {{ options | inline }}", match[0]
     for name, filters in (("letter", ("lettered",)), ("number", ("numbered", "counted"))):
         for part, text in (("prompt", template.prompt), ("`again`", template.again or template.prompt)):
             if name in answered and not any(re.search(rf"\|\s*{one}\b", text) for one in filters):

@@ -36,6 +36,14 @@ PLANTED = {
                                     "holds 'answer', which is the answer"),
     "a next turn without letters": ("classification.letter", "{{ text }}\n\n{{ options | lettered }}\n'''\nresponse",
                                     "{{ text }} {{ options | inline }}\n'''\nresponse", 0, "the `again` shows none"),
+    "a word said twice": ("nli.support", "Decide how far", "Decide how how far", 3, "'how how' says a word twice"),
+    "an open quotation": ("nli.does_it_follow", '{{ hypothesis }}"', "{{ hypothesis }}", 0, "does not close it"),
+    "headings that are swapped": ("nli.relation", "Hypothesis: {{ hypothesis }}", "Hypothesis: {{ premise }}"
+                                  " {{ hypothesis }}", 4, "'Hypothesis:' stands before the slot 'premise'"),
+    "a text that is printed twice": ("nli.support", "First text: {{ premise }}", "First text: {{ premise }}"
+                                     " {{ premise }}", 0, "'premise' is printed twice"),
+    "options that are no labels": ("nli.support", "Decide how", "Say yes or no. Decide how", 3,
+                                   "'yes or no' need not be the labels"),
     "an empty space before a mark": ("qa_open.casual", "for you:", "for you , yes:", 0, "blanks or marks"),
 }  # fmt: skip
 
