@@ -183,8 +183,8 @@ def _choices(template: Template, family: Family) -> Iterator[tuple[str, str, str
     words = _QUOTED.sub("", _SLOT.sub("", template.prompt))
     if not names & {"options", "choices"} and (match := _PROMISED.search(words)):
         yield f"'{match[0]}' promises options that are not listed", "print them: {{ options | bullets }}", match[0]
-    labels = {label.lower() for label in family.example_labels}
-    if "label" in answered and (match := _WHETHER.search(words)) and not {match[1].lower(), match[2].lower()} <= labels:
+    shown = {str(label).lower() for label in (*family.example_labels, *(one.get("label") for one in family.example))}
+    if "label" in answered and (match := _WHETHER.search(words)) and not {match[1].lower(), match[2].lower()} & shown:
         yield f"'{match[0]}' need not be the labels of a source", "print these: {{ options | inline }}", match[0]
     for name, filters in (("letter", ("lettered",)), ("number", ("numbered", "counted"))):
         for part, text in (("prompt", template.prompt), ("`again`", template.again or template.prompt)):

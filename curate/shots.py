@@ -15,6 +15,8 @@ FEW_SHOT, MULTI_TURN = "few_shot", "multi_turn"
 SHOTS = 3
 # Longest other record in characters, about 375 tokens: three of them leave half of a 2048-token window to the question.
 EXEMPLAR_CHARACTERS = 1500
+# Words of a passage, as for texts that rows share with held-out ones.
+PASSAGE = 8
 # Draws per row before it does without: with a pool of long texts the search must end, and 64 draws find a fit with 96 %
 # chance even where only one exemplar in 20 is usable (1 - 0.95 ** 64).
 TRIES = 64
@@ -57,26 +59,28 @@ def _others(one: One, template: Template, purpose: str) -> list[One]:
     """Return 1 to `SHOTS` other records that can be worded by a template, none with an input that is there already."""
     wanted = 1 + chance.pick(one.ground.seed, one.record, f"{purpose} count", size=SHOTS)
     found: list[One] = []
-    seen = [_inputs(one)]
+    seen = _inputs(one)
     for exemplar in _exemplars(one, purpose):
         other = one.other(exemplar)
         inputs = _inputs(other)
-        # An equal input would hand over the answer, or contradict it.
-        if exemplar.record == one.record or inputs in seen or fill.unanswered(other):
+        # An equal input would hand over the answer, or contradict it; an equal passage would stand there twice.
+        if exemplar.record == one.record or not inputs.isdisjoint(seen) or fill.unanswered(other):
             continue
         if not fill.fits(template, fill.present(other)):
             continue
         if sum(map(len, fill.filled(other, template))) >= EXEMPLAR_CHARACTERS:
             continue
         found.append(other)
-        seen.append(inputs)
+        seen |= inputs
         if len(found) == wanted:
             break
     return found
 
 
-def _inputs(one: One) -> tuple[Any, ...]:
-    return tuple(one.slots.get(slot) for slot in one.ground.family.inputs)
+def _inputs(one: One) -> set[str]:
+    """Return what the record asks about: all inputs as one, and each that is a passage."""
+    found = [one.slots[slot] for slot in one.ground.family.inputs if slot in one.slots]
+    return {repr(found), *(value for value in found if isinstance(value, str) and len(value.split()) >= PASSAGE)}
 
 
 def _exemplars(one: One, purpose: str) -> Iterator[Exemplar]:

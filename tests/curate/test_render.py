@@ -209,6 +209,16 @@ def test_neither_the_record_nor_an_equal_input_is_an_example():
         assert one.parents == [usable.record]
 
 
+def test_a_passage_stands_in_no_prompt_twice():
+    passage = "The lighthouse was built in 1871 and has no keeper."
+    same = Exemplar(digest("same"), {"context": passage, "question": "Since when?", "answer": "1985"})
+    other = Exemplar(digest("other"), {"context": "Cork grows back.", "question": "When built?", "answer": "never"})
+    slots = {"context": passage, "question": "When built?", "answer": "1871"}
+    for kind in ("few_shot", "multi_turn"):
+        for one in rows("qa_closed", slots, pool=Pool((), (same, other)), per_record=99, kinds=(kind,)):
+            assert one.parents == [other.record]
+
+
 def test_long_examples_are_passed_over():
     pool = pool_of("long " * 400, "short")
     for one in rows("classification", NEWS, pool=pool, per_record=99, kinds=("few_shot",)):
