@@ -32,6 +32,8 @@ EPOCHS = 4
 # Half of the sum of the differences to all target shares from which a mix is another one than was asked for. Rounding
 # to whole rows stays under it from 50 rows a group.
 ASTRAY = 0.02
+# Difference of two shares that is worth a word: a smaller one does not show in whole per cent.
+NOTABLE = 0.01
 _METHOD = (
     "share of all rows at ingest and of those left after each stage; in the mix a row counts as often as its copies; "
     "each dropped row is counted to its first cause, so what all rules and the copies move adds up to the difference "
@@ -217,8 +219,8 @@ def summed_up(facts: Facts) -> str:
     if aimed := [one for one in groups if not one.get("follows", True)]:
         said += f"; {shown.share(_apart(aimed))} off the targets"
     moved = max(groups, key=lambda one: abs(one["mix_share"] - one["shares"][0]))
-    if moved["moved"] is None:
-        return f"{said}; every {table['column']} has the share it had at ingest"
+    if moved["moved"] is None or abs(moved["mix_share"] - moved["shares"][0]) < NOTABLE:
+        return f"{said}; every {table['column']} keeps its share of the rows at ingest to within {shown.share(NOTABLE)}"
     before, after = shown.share(moved["shares"][0]), shown.share(moved["mix_share"])
     return f"{said}; {group(table['column'], moved['value'])} {before} → {after}, most by {moved['moved']['by']}"
 
