@@ -140,26 +140,29 @@ def program(text: str) -> Program:
     """
     text = text.strip()
     try:
-        filled = _joined(text) or _jinja(text)
+        return _joined(text) or _jinja(text)
     except TemplateSyntaxError as error:
         raise UserError(f"template text line {error.lineno}", str(error.message), "mend the template") from error
 
-    def checked(values: Mapping[str, Any]) -> str:
-        try:
-            return filled(values)
-        except KeyError as error:
-            raise UserError(f"template text {text[:60]!r}", f"{error} has no value", "mend the template") from error
-        except (TemplateError, TypeError) as error:
-            raise UserError(f"template text {text[:60]!r}", str(error), "mend the template") from error
 
-    return checked
+def _mistake(text: str, error: Exception) -> UserError:
+    """Return what is wrong with a template that could not be filled."""
+    what = f"{error} has no value" if isinstance(error, KeyError) else str(error)
+    return UserError(f"template text {text[:60]!r}", what, "mend the template")
 
 
 def _jinja(text: str) -> Program:
     template = _environment().from_string(text)
     blocks, context = template.root_render_func, template.new_context
-    # Shared, so that the values are not copied; the sandbox keeps templates from changing them.
-    return lambda values: "".join(blocks(context(values, shared=True)))  # type: ignore[arg-type]
+
+    def filled(values: Mapping[str, Any]) -> str:
+        try:
+            # Shared, so that the values are not copied; the sandbox keeps templates from changing them.
+            return "".join(blocks(context(values, shared=True)))  # type: ignore[arg-type]
+        except (TemplateError, TypeError, KeyError) as error:
+            raise _mistake(text, error) from error
+
+    return filled
 
 
 def _joined(text: str) -> Program | None:
@@ -184,10 +187,13 @@ def _joined(text: str) -> Program | None:
 
     def filled(values: Mapping[str, Any]) -> str:
         parts = fixed.copy()
-        for place, name, shown in holes:
-            value = values[name]
-            # A text, which most values are, is printed as it is.
-            parts[place] = value if shown is _printable and type(value) is str else str(shown(value))
+        try:
+            for place, name, shown in holes:
+                value = values[name]
+                # A text, which most values are, is printed as it is.
+                parts[place] = value if shown is _printable and type(value) is str else str(shown(value))
+        except (TemplateError, TypeError, KeyError) as error:
+            raise _mistake(text, error) from error
         return "".join(parts)
 
     return filled
