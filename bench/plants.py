@@ -131,8 +131,8 @@ def records(source: Source) -> list[Record]:
 def rendered(one: Record, purpose: str) -> Record:
     """Return a record with a prompt and a response by one of its family's templates."""
     plan = render.Plan(kinds=("zero_shot",), seed=SEED)
-    made = render.render(f"{one.name} {purpose}", one.slots, family=FAMILIES[one.task or ""],
-                         pool=render.Pool(), plan=plan)[0]  # fmt: skip
+    worded = render.renderer(family=FAMILIES[one.task or ""], pool=render.Pool(), plan=plan)
+    made = worded(f"{one.name} {purpose}", one.slots)[0]
     return replace(one, prompt=made.prompt, response=made.response)
 
 

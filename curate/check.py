@@ -120,7 +120,7 @@ def _source(
 def _templates(source: Source, recipe: Recipe, family: rulebook.Family) -> Iterator[str]:
     """Check that the family of a source has a template that its rows may be drawn from."""
     asked = recipe.templates.kinds if source.split == "train" else render.ANSWERED
-    kinds = {*asked, *(render.ANSWERED if "few_shot" in asked else ())}
+    kinds = render.template_kinds(asked)
     fitting = [template for template in family.templates if template.kind in kinds]
     if not fitting:
         yield f"family '{source.task}' has no template of kind {', '.join(asked)}"
@@ -218,13 +218,19 @@ def _mixing(stage: Stage, place: str, recipe: Recipe) -> Iterator[str]:
         rule = f"{use.name}.copies"
         if not any((one.signal, one.form, one.where, one.flag) == (rule, "min 1", {}, False) for one in stage.keep):
             yield f'{place}: rows without a copy stay: add the rule {{ signal = "{rule}", min = 1, why = "…" }}'
-        weights = use.arguments.get("weights")
-        if isinstance(weights, dict) and use.arguments.get("by", "source") == "source":
-            names = [source.name for source in recipe.sources if source.split == "train"]
-            yield from (
-                f"{place}: weights: no source '{one}'; {suggest(one, names)}" for one in weights if one not in names
-            )
-            yield from (f"{place}: weights: none for source '{one}'" for one in names if one not in weights)
+        yield from (f"{place}: weights: {text}" for text in _weights(use, recipe))
+
+
+def _weights(use: Use, recipe: Recipe) -> Iterator[str]:
+    """Check that a mix by source, task or cluster has a weight for each that is trained on, and for no other."""
+    weights, by = use.arguments.get("weights"), use.arguments.get("by", "source")
+    if not isinstance(weights, dict) or by not in ("source", "task", "cluster"):
+        return
+    trained = [source for source in recipe.sources if source.split == "train"]
+    groups = {clusters.cluster(one) if by == "cluster" else one.task if by == "task" else one.name for one in trained}
+    names = sorted(name for name in groups if name is not None)
+    yield from (f"no {by} '{one}'; {suggest(one, names)}" for one in weights if one not in names)
+    yield from (f"none for {by} '{one}'" for one in names if one not in weights)
 
 
 def _rule(rule: Keep, place: str, signals: dict[str, str]) -> Iterator[str]:

@@ -106,12 +106,21 @@ def _write_plain(part: pl.DataFrame, text: BinaryIO, table: pq.ParquetWriter) ->
 
 
 def _beside(run: RunDir) -> list[tuple[str, ...]]:
-    """Return the paths of what some rows of the mix have beside role and content: `tools`, and keys of turns."""
+    """Return the paths of what some rows of the mix have beside role and content: `tools`, and keys of turns.
+
+    An answer that is not trained on, such as an earlier one of a dialogue made of several records, says `weight` 0, as
+    in OpenAI's format of training data.
+    """
     meta = pl.col("meta")
     some = run.scan("mix").filter(meta.str.contains('"turns"|"tools"')).select(meta).collect()
     found = [orjson.loads(value) for value in some["meta"]]
     keys = {("turns", key) for one in found for turn in _extras(one).values() for key in turn}
-    return sorted(keys | {("tools",) for one in found if "tools" in one})
+    turn = pl.element().struct
+    untrained = pl.col("messages").list.eval((turn.field("role") == "assistant") & ~turn.field("train")).list.any()
+    weighed = run.scan("mix").select(untrained.any()).collect().item()
+    return sorted(
+        keys | {("tools",) for one in found if "tools" in one} | ({("turns", "weight")} if weighed else set())
+    )
 
 
 def _extras(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,10 +186,11 @@ def _json_rest(turn: Mapping[str, Any], plain: Sequence[str]) -> dict[str, str]:
 def _messages(messages: Sequence[Turn], meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return OpenAI-style messages; tool calls and names come back from `meta` as they were read."""
     extras = _extras(meta)
-    turns = [
-        {"role": turn["role"], "content": turn["content"], **extras.get(str(number), {})}
-        for number, turn in enumerate(messages)
-    ]
+    turns = []
+    for number, turn in enumerate(messages):
+        untrained = turn["role"] == "assistant" and not turn["train"]
+        weight = {"weight": 0} if untrained else {}
+        turns.append({"role": turn["role"], "content": turn["content"], **weight, **extras.get(str(number), {})})
     return {"messages": turns, **({"tools": meta["tools"]} if "tools" in meta else {})}
 
 

@@ -215,11 +215,11 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
     # Held-out rows are worded in all ways, those kept from training among them, so that both can be compared.
     plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, unseen=not train, seed=recipe.seed)
     pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)
+    renderings = render.renderer(family=family, pool=pool, plan=plan)
 
     def rendered(record: str, data: str) -> tuple[str, str, list[render.Rendered]]:
         slots = orjson.loads(data)
-        renderings = render.render(record, slots, family=family, pool=pool, plan=plan)
-        return data, render.content_of(slots, family=family), renderings
+        return data, render.content_of(slots, family=family), renderings(record, slots)
 
     return rendered
 

@@ -27,6 +27,9 @@ _PROMISED = re.compile(
     r"possible (?:answers|verdicts))\b",
     re.IGNORECASE,
 )
+_REPEATED = re.compile(r"\b(\w+)[^\S\n]+\1\b", re.IGNORECASE)
+_HEADED = re.compile(r"^(\w+):[^\S\n]*\{\{\s*(\w+)", re.MULTILINE)
+_WHETHER = re.compile(r"\b(yes|true)\b\W{1,3}(?:or\W)?\W?(no|false)\b", re.IGNORECASE)
 _BLANKS = re.compile(r"[^\S\n]{2,}|\n{3,}|[^\S\n]\n|\n[^\S\n]")
 _MARKS = re.compile(r"\s[,.?!](?=\s|$)|[?!.]{2}")
 # A value that no text holds by chance, to see where it comes out.
@@ -54,14 +57,21 @@ def require(folder: Path) -> None:
     Raises:
         UserError: with all of them.
     """
-    families = rulebook.families(folder)
-    found: list[str] = []
+    if found := [*told(folder, rulebook.families(folder))]:
+        raise several(str(folder), found)
+
+
+def told(folder: Path, families: Mapping[str, Family]) -> Iterator[str]:
+    """Give the faults of the template files of a folder, and of the examples in them, a line each.
+
+    Args:
+        folder: of the user's own templates.
+        families: all families by name, with the templates of the folder.
+    """
     for path in sorted(folder.glob("*.toml")):
         family = families[rulefile.table(path)["family"]]
-        found += [str(fault) for fault in faults(family, path)]
-        found += examples(family) if "example" in rulefile.table(path) else []
-    if found:
-        raise several(str(folder), found)
+        yield from (str(fault) for fault in faults(family, path))
+        yield from examples(family) if "example" in rulefile.table(path) else ()
 
 
 def faults(family: Family, path: Path) -> list[Fault]:
@@ -102,12 +112,15 @@ def _faults(template: Template, family: Family) -> Iterator[tuple[str, str, str]
     if template.turns is not None:
         return
     yield from _slots(template, family)
+    yield from _left_out(template, family)
     for name, text, most in (
         ("prompt", template.prompt, PROMPT_WORDS),
+        ("again", template.again, PROMPT_WORDS),
         ("response", template.response, RESPONSE_WORDS),
     ):
         yield from _wording(name, text, most)
-    yield from _choices(template)
+    yield from _headings(template, family)
+    yield from _choices(template, family)
     yield from _answers(template, family)
     yield from _filled(template, family)
 
@@ -122,6 +135,17 @@ def _slots(template: Template, family: Family) -> Iterator[tuple[str, str, str]]
             yield f"the slot '{slot}' is not used", "use it, or list it in `unused`", ""
 
 
+def _left_out(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
+    """Tell what the first turn of a dialogue shows of its record and `again` does not show of the next one."""
+    if not template.again:
+        return
+    shown = templates.names_in(template.prompt)
+    # The labels of a source are the same in every turn; choices, and the letters of options, are a record's own.
+    own = "choices" in family.types or {"letter", "number"} & templates.names_in(template.response)
+    for name in sorted(shown - templates.names_in(template.again) - (set() if own else {"options"})):
+        yield f"`again` does not show '{name}', which the prompt shows", "the next record has another: print it", ""
+
+
 def _wording(name: str, text: str, most: int) -> Iterator[tuple[str, str, str]]:
     """Tell what is untidy in a text as it stands in the file."""
     if text.startswith("\n"):
@@ -130,28 +154,50 @@ def _wording(name: str, text: str, most: int) -> Iterator[tuple[str, str, str]]:
         yield f"'{match[0]}': text is glued to a slot", "put a blank or a line break between them", match[0]
     for match in _MARKERS.finditer(_SLOT.sub("", text)):
         yield f"a stray marker '{match[0]}' in the {name}", "slots are written {{ name }}; delete the rest", match[0]
+    own = _SLOT.sub(" | ", text)
+    for match in _REPEATED.finditer(own):
+        yield f"'{match[0]}' says a word twice in the {name}", "say it once", match[0]
+    if own.count('"') % 2:
+        yield f"the {name} opens a quotation and does not close it", "close it, or delete the mark", ""
     words = len(_SLOT.sub(" ", text).split())
     if words > most:
         yield f"the {name} has {words} words of its own, more than {most}", "say it shorter", ""
 
 
-def _choices(template: Template) -> Iterator[tuple[str, str, str]]:
+def _headings(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
+    """Tell of a heading with the name of one slot before another, and of an input that is printed twice."""
+    for text in (template.prompt, template.again):
+        for match in _HEADED.finditer(text):
+            heading, slot = match[1].lower(), match[2]
+            if heading in family.types and slot in family.types and heading != slot:
+                yield f"'{match[1]}:' stands before the slot '{slot}'", f"print '{heading}' there", match[0]
+        printed = re.findall(r"\{\{\s*(\w+)", text)
+        for slot in sorted({one for one in printed if printed.count(one) > 1 and "text" in family.slots.get(one, ())}):
+            yield f"the slot '{slot}' is printed twice", "print it once", ""
+
+
+def _choices(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell where options are promised or pointed at that the prompt does not list."""
     names = templates.names_in(template.prompt)
     answered = templates.names_in(template.response)
     words = _QUOTED.sub("", _SLOT.sub("", template.prompt))
     if not names & {"options", "choices"} and (match := _PROMISED.search(words)):
         yield f"'{match[0]}' promises options that are not listed", "print them: {{ options | bullets }}", match[0]
+    shown = {str(label).lower() for label in (*family.example_labels, *(one.get("label") for one in family.example))}
+    if "label" in answered and (match := _WHETHER.search(words)) and not {match[1].lower(), match[2].lower()} & shown:
+        yield f"'{match[0]}' need not be the labels of a source", "print these: {{ options | inline }}", match[0]
     for name, filters in (("letter", ("lettered",)), ("number", ("numbered", "counted"))):
-        if name in answered and not any(f"| {one}" in template.prompt for one in filters):
-            yield f"the answer is a {name}, and the prompt shows none", f"list options with `{filters[-1]}`", ""
+        for part, text in (("prompt", template.prompt), ("`again`", template.again or template.prompt)):
+            if name in answered and not any(re.search(rf"\|\s*{one}\b", text) for one in filters):
+                yield f"the answer is a {name}, and the {part} shows none", f"list options with `{filters[-1]}`", ""
+                break
 
 
 def _answers(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell where the prompt gives away what is asked for."""
     asked = templates.names_in(template.response) - set(DERIVED)
     hidden = asked | (set(family.target) if template.kind != "inverted" else set())
-    for slot in sorted(hidden & templates.names_in(template.prompt)):
+    for slot in sorted(hidden & (templates.names_in(template.prompt) | templates.names_in(template.again))):
         yield f"the prompt holds '{slot}', which is the answer", "take it out of the prompt", ""
     wanted = set(family.inputs) if template.kind == "inverted" else set(family.target)
     for slot in sorted(asked - wanted):
@@ -162,7 +208,7 @@ def _answers(template: Template, family: Family) -> Iterator[tuple[str, str, str
 def _filled(template: Template, family: Family) -> Iterator[tuple[str, str, str]]:
     """Tell what is wrong with the template as it reads when it is filled."""
     values = _probes(template, family)
-    texts = [templates.program(text)(values) for text in (template.prompt, template.response)]
+    texts = [templates.program(text)(values) for text in (template.prompt, template.again, template.response)]
     for text in texts:
         if match := _BLANKS.search(text) or _MARKS.search(text):
             near = text[max(0, match.start() - 20) : match.end() + 10]

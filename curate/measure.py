@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, quarantine, rulebook, rundir
+from curate import cache, catalog, clusters, quarantine, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
@@ -21,8 +21,9 @@ from curate.slices import Rows
 from curate.task import Limits, Result, Task
 
 Progress = Callable[[str, int, int], None]
-# Columns of the row that `decide` sees beside the state.
+# Columns of the row that `decide` sees beside the state, and the cluster of tasks that the row's source is of.
 STATE = ("id", "record", "source", "task", "template", "lang")
+CLUSTER = "cluster"
 # Code that every step's results depend on beside its own: what the engine hands out, and to other steps.
 _HANDED = ("curate.schema", "curate.embed", "curate.catalog")
 
@@ -89,6 +90,7 @@ class Runner:
         files = [rundir.file_digest(file) for path in paths for file in catalog.reads(info.name, path)]
         given = {"arguments": canonical(arguments).decode(), "files": files}
         given["signals"] = [self.keys[name.split(".")[0]] for name in read]
+        given["clusters"] = canonical(self._clusters()).decode() if CLUSTER in strings(arguments) else ""
         given["seed"] = str(self.recipe.seed) if "seed" in info.needs else ""
         given["rows"] = list(self.rows.digests) if "heldout" in info.needs else [self.rows.digests[0]]
         # A step that scores with another one depends on that one's code too.
@@ -191,7 +193,8 @@ class Runner:
         """Run `state` over the slices of living rows, then `decide` over all of it."""
         arguments, base = call
         state, cached, cost = self._slices(use, info, ("state", arguments, base), extra, alive)
-        rows = self.rows.read(STATE)
+        cluster = pl.col("source").replace_strict(self._clusters(), default=None, return_dtype=pl.String)
+        rows = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
         lost = rows["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
         whole = rows.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
         asked, alive = alive, alive & ~lost
@@ -216,6 +219,10 @@ class Runner:
         seen_rows = places.filter(alive).hstack(decided.signals)
         signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
         return Measured(signals, decided.tables), cached and found, _sum((cost, more))
+
+    def _clusters(self) -> dict[str, str | None]:
+        """Return the cluster of tasks of each source."""
+        return {source.name: clusters.cluster(source) for source in self.recipe.sources}
 
     @staticmethod
     def _named(info: catalog.StepInfo, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

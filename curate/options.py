@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from curate import chance
 
@@ -17,6 +18,12 @@ _POSITIONAL = re.compile(
 
 def ordered(choices: Sequence[str], *, record: str, seed: int) -> list[str]:
     """Return the choices of a record in the order in which its prompts list them: shuffled by a hash of the record."""
-    if any(_POSITIONAL.search(choice) for choice in choices):
+    if _fixed(tuple(choices)):
         return list(choices)
     return [choices[place] for place in chance.shuffled(seed, record, "options", size=len(choices))]
+
+
+# Sets of labels recur with every row; a few thousand sets of choices are a few megabytes.
+@lru_cache(maxsize=4096)
+def _fixed(choices: tuple[str, ...]) -> bool:
+    return _POSITIONAL.search("\n".join(choices)) is not None

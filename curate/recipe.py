@@ -31,7 +31,7 @@ class Templates(Table):
     """
 
     per_record: Whole = Field(default=1, ge=1)
-    kinds: tuple[Literal["zero_shot", "chain_of_thought", "few_shot", "inverted"], ...] = Field(
+    kinds: tuple[Literal["zero_shot", "chain_of_thought", "few_shot", "multi_turn", "inverted"], ...] = Field(
         default=("zero_shot", "chain_of_thought"), min_length=1
     )
     path: str | None = None

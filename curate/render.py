@@ -1,60 +1,36 @@
-"""Records to instruction rows: choose templates by hash, fill them, put examples before the question."""
+"""Records to instruction rows: templates are chosen by hash, evenly among the kinds that a recipe asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from curate import chance
-from curate.options import LABELS, ordered
+from curate import chance, fill
+from curate.fill import Exemplar, Ground, One, Pool, Rendered
 from curate.rulebook import DERIVED, Family, Template
-from curate.schema import prompt_and_response
+from curate.shots import FEW_SHOT, MULTI_TURN, few_shot, multi_turn
 from curate.slots import content_of, meta_of, slots_of
-from curate.templates import letter_name, program
 
-__all__ = ["Exemplar", "Plan", "Pool", "Rendered", "content_of", "meta_of", "preview", "render", "slots_of"]
+__all__ = [
+    "Exemplar", "Plan", "Pool", "Rendered", "content_of", "every", "meta_of", "preview", "renderer", "slots_of",
+]  # fmt: skip
 
-FEW_SHOT = "few_shot"
-# What a few-shot prompt may be built on: the answer with or without the way to it.
+# Kinds of templates that ask for the answer, with or without the way to it.
 ANSWERED = ("zero_shot", "chain_of_thought")
-# Few-shot prompts hold 1 to 3 examples: that already shows the form of the answer, and every example is paid in tokens.
-SHOTS = 3
-# Longest example in characters, about 375 tokens: three of them leave half of a 2048-token window to the question.
-EXEMPLAR_CHARACTERS = 1500
-# Draws per prompt before it does without examples: with a pool of long texts the search must end, and 64 draws find a
-# fit with 96 % chance even where only one exemplar in 20 is usable (1 - 0.95 ** 64).
-TRIES = 64
-
-
-@dataclass(frozen=True)
-class Exemplar:
-    """A record that may be shown as an example."""
-
-    record: str
-    slots: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Pool:
-    """What is fixed per source before it is cut into shards.
-
-    Args:
-        labels: the sorted label set, empty if there is none.
-        exemplars: records usable as few-shot examples.
-    """
-
-    labels: tuple[str, ...] = ()
-    exemplars: tuple[Exemplar, ...] = ()
+# Kinds of rows in which other records speak, in the words of a template that asks for the answer.
+SHARED = {FEW_SHOT: few_shot, MULTI_TURN: multi_turn}
+Renderer = Callable[[str, Mapping[str, Any]], list[Rendered]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How many renderings of which kinds.
 
-    One rendering without examples by default, because every record then speaks exactly once, with the way to its answer
-    in half of the rows whose data has one. Templates that are kept from
-    training are drawn only where asked. The seed of all choices has no default: it is the recipe's.
+    One rendering of the record alone by default, because every record then speaks exactly once, with the way to its
+    answer in half of the rows whose data has one. Templates that are kept from training are drawn only where asked. The
+    seed of all choices has no default: it is the recipe's.
     """
 
     per_record: int = 1
@@ -63,67 +39,67 @@ class Plan:
     seed: int
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """One rendering: what the columns of the same names hold."""
-
-    template: str
-    messages: list[dict[str, Any]]
-    prompt: str
-    response: str
-    parents: list[str]
+def template_kinds(kinds: Sequence[str]) -> set[str]:
+    """Return the kinds of templates that rows of these kinds are worded by."""
+    return {*kinds, *(ANSWERED if not SHARED.keys().isdisjoint(kinds) else ())} - SHARED.keys()
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A record with what all its renderings share."""
+def renderer(*, family: Family, pool: Pool, plan: Plan) -> Renderer:
+    """Return the function that renders the records of a source.
 
-    record: str
-    slots: Mapping[str, Any]
-    family: Family
-    pool: Pool
-    seed: int
-
-    def other(self, exemplar: Exemplar) -> _Record:
-        return _Record(exemplar.record, exemplar.slots, self.family, self.pool, self.seed)
-
-
-def render(record: str, slots: Mapping[str, Any], *, family: Family, pool: Pool, plan: Plan) -> list[Rendered]:
-    """Render a record with `plan.per_record` different templates, or as many as fit.
-
-    For each rendering first the kind is drawn, evenly among the allowed kinds that still have a fitting template, then
-    the template. All draws are hashes of seed and record.
+    It takes the hash of a record and what `slots_of` returned, and gives `plan.per_record` renderings by different
+    templates, or as many as fit. For each first the kind is drawn, evenly among the allowed kinds that still have a
+    fitting template, then the template. All draws are hashes of seed and record. It raises ValueError when no template
+    fits or a prompt is blank, UserError when a template is wrong.
 
     Args:
-        record: hash of the record.
-        slots: what `slots_of` returned.
         family: the task family.
         pool: labels and exemplars of the source.
         plan: how many, which kinds, which seed.
-
-    Raises:
-        ValueError: when no template fits or a prompt is blank.
-        UserError: when a template is wrong.
     """
-    one = _Record(record, slots, family, pool, plan.seed)
-    left = {kind: found for kind in dict.fromkeys(plan.kinds) if (found := _fitting(one, kind, plan.unseen))}
-    renderings: list[Rendered] = []
-    draws = 0
-    while left:
-        kind = _drawn(list(left), one, f"kind {draws}")
-        template = _drawn(left[kind], one, f"template {draws}")
-        rendered = _few_shot(one, template) if kind == FEW_SHOT else _plain(one, template)
-        if rendered is not None:
-            renderings.append(rendered)
-            if len(renderings) == plan.per_record:
-                break
-        left[kind] = [other for other in left[kind] if other is not template]
-        if not left[kind]:
-            del left[kind]
-        draws += 1
-    if not renderings:
-        raise ValueError(_misfit(one, plan))
-    return renderings
+    ground = Ground(family, pool, plan.seed)
+
+    # Most records of a source have the same slots: what fits is worked out once for each set of them.
+    @cache
+    def fitting(slots: tuple[str, ...], options: bool, blank: bool) -> dict[str, tuple[Template, ...]]:
+        present = {*slots, *(DERIVED if options else ())}
+        fit = [t for t in family.templates if (plan.unseen or not t.unseen) and fill.fits(t, present)]
+        found = {kind: _of_kind(kind, fit, blank) for kind in plan.kinds if kind not in SHARED or pool.exemplars}
+        return {kind: templates for kind, templates in found.items() if templates}
+
+    def rendered(record: str, slots: Mapping[str, Any]) -> list[Rendered]:
+        one = One(record, slots, ground)
+        left = fitting(tuple(slots), fill.has_options(one), fill.unanswered(one)).copy()
+        renderings: list[Rendered] = []
+        draws = 0
+        while left:
+            kind = _drawn(tuple(left), one, "kind", draws) if len(left) > 1 else next(iter(left))
+            template = _drawn(left[kind], one, "template", draws)
+            found = SHARED[kind](one, template) if kind in SHARED else fill.plain(one, template)
+            if found is not None:
+                renderings.append(found)
+                if len(renderings) == plan.per_record:
+                    break
+            left[kind] = tuple(other for other in left[kind] if other is not template)
+            if not left[kind]:
+                del left[kind]
+            draws += 1
+        if not renderings:
+            raise ValueError(_misfit(one, plan))
+        return renderings
+
+    return rendered
+
+
+def _of_kind(kind: str, fit: Sequence[Template], blank: bool) -> tuple[Template, ...]:
+    """Return those of the fitting templates by which rows of a kind may be worded."""
+    if kind == "inverted" and blank:
+        return ()  # an empty answer would become an empty question
+    if blank:  # dressed up, it would pass
+        fit = [t for t in fit if not t.wraps] or fit
+    if kind in SHARED:
+        return tuple(t for t in fit if t.kind in ANSWERED and t.turns is None)
+    return tuple(t for t in fit if t.kind == kind)
 
 
 def preview(family: Family, *, example: int = 0) -> list[Rendered]:
@@ -132,161 +108,52 @@ def preview(family: Family, *, example: int = 0) -> list[Rendered]:
     What a template must do without is taken out of the example for it.
     """
     slots = slots_of(family.example[example], family=family, fields={}, labels={})
-    return every("preview", slots, family=family, labels=family.example_labels)
+    return every("preview", slots, family=family, pool=Pool(labels=tuple(sorted(family.example_labels))))
 
 
-def every(record: str, slots: Mapping[str, Any], *, family: Family, labels: Sequence[str]) -> list[Rendered]:
-    """Render a record with each template of its family that fits once what it must do without is taken out."""
-    pool = Pool(labels=tuple(sorted(labels)))
-    shown = []
-    for template in family.templates:
-        kept = {slot: value for slot, value in slots.items() if slot not in template.without}
-        one = _Record(record, kept, family, pool, seed=0)
-        if _fits(template, _present(one)):
-            shown.append(_plain(one, template))
-    return shown
+def every(record: str, slots: Mapping[str, Any], *, family: Family, pool: Pool) -> list[Rendered]:
+    """Render a record with each template of its family that fits once what it must do without is taken out.
 
-
-def _drawn(items: Sequence[Any], one: _Record, purpose: str) -> Any:
-    return items[0] if len(items) == 1 else items[chance.pick(one.seed, one.record, purpose, size=len(items))]
-
-
-def _fitting(one: _Record, kind: str, unseen: bool) -> list[Template]:
-    """Return the templates of a kind that this record has all values for; few-shot ones may yet lack exemplars."""
-    present = _present(one)
-    allowed = [template for template in one.family.templates if unseen or not template.unseen]
-    if _unanswered(one):
-        allowed = [template for template in allowed if not template.wraps] or allowed  # else it would pass
-    if kind == FEW_SHOT:
-        if not one.pool.exemplars:
-            return []
-        return [t for t in allowed if t.kind in ANSWERED and t.turns is None and _fits(t, present)]
-    if kind == "inverted" and _unanswered(one):
-        return []  # an empty answer would become an empty question
-    return [template for template in allowed if template.kind == kind and _fits(template, present)]
-
-
-def _unanswered(one: _Record) -> bool:
-    """Tell whether a part of the answer is empty or blank."""
-    return any(slot in one.slots and not str(one.slots[slot] or "").strip() for slot in one.family.target)
-
-
-def _fits(template: Template, present: set[str]) -> bool:
-    return present.issuperset(template.needs) and present.isdisjoint(template.without)
-
-
-def _present(one: _Record) -> set[str]:
-    """Return the names of slots and derived values that this record has."""
-    return {*one.slots, *DERIVED} if _has_options(one) else set(one.slots)
-
-
-def _has_options(one: _Record) -> bool:
-    """Tell whether the answer is a choice among few: listed in the record, or a label of a small known set."""
-    if "choices" in one.slots:
-        return one.slots.get("answer") in one.slots["choices"]
-    label = one.slots.get("label")
-    return "label" in one.family.target and len(one.pool.labels) in LABELS and label in one.pool.labels
-
-
-def _values(one: _Record, template: Template) -> dict[str, Any]:
-    """Return slots and the derived values that the template needs."""
-    values = dict(one.slots)
-    if not set(DERIVED) & set(template.needs):
-        return values
-    choices = one.slots.get("choices", one.pool.labels)
-    answer = one.slots["answer" if "choices" in one.slots else "label"]
-    values["options"] = ordered(choices, record=one.record, seed=one.seed)
-    place = values["options"].index(answer)
-    values["letter"], values["number"] = letter_name(place), str(place + 1)
-    return values
-
-
-def _filled(one: _Record, template: Template) -> tuple[str, str]:
-    values = _values(one, template)
-    return program(template.prompt)(values), program(template.response)(values)
-
-
-def _plain(one: _Record, template: Template) -> Rendered:
-    if template.turns is not None:
-        turns = [{**turn, "train": turn["role"] == "assistant"} for turn in one.slots[template.turns]]
-        prompt, response = prompt_and_response(turns)
-        return _row(template.id, prompt, response, messages=turns)
-    prompt, response = _filled(one, template)
-    return _row(template.id, prompt, response)
-
-
-def _row(
-    template: str,
-    prompt: str,
-    response: str,
-    *,
-    messages: list[dict[str, Any]] | None = None,
-    parents: Sequence[str] = (),
-) -> Rendered:
-    if not prompt or prompt.isspace():
-        raise ValueError(f"the prompt that template '{template}' gives is blank")
-    if messages is None:
-        messages = [
-            {"role": "user", "content": prompt, "train": False},
-            {"role": "assistant", "content": response, "train": True},
-        ]
-    return Rendered(template, messages, prompt, response, list(parents))
-
-
-def _few_shot(one: _Record, template: Template) -> Rendered | None:
-    """Render with examples before the question, or return None when the pool has none for this record.
-
-    Input and answer are on separate lines, examples are parted by a blank line, all in one user turn.
+    Where the pool has records, a row with examples and a dialogue follow, as samples of these kinds: by the first
+    template that gives one, of dialogues by the first with an `again` of its own.
     """
-    purpose = f"exemplars {template.id}"
-    wanted = 1 + chance.pick(one.seed, one.record, f"{purpose} count", size=SHOTS)
-    shown: list[str] = []
-    parents: list[str] = []
-    seen = [_inputs(one)]
-    for exemplar in _exemplars(one, purpose):
-        other = one.other(exemplar)
-        inputs = _inputs(other)
-        # An equal input would hand over the answer, or contradict it.
-        if exemplar.record == one.record or inputs in seen or not _fits(template, _present(other)):
+    ground = Ground(family, pool, seed=0)
+    shown: list[Rendered] = []
+    samples: dict[str, Rendered] = {}
+    for template in sorted(family.templates, key=lambda one: not one.again):
+        one = One(record, _without(slots, template), ground)
+        if not fill.fits(template, fill.present(one)):
             continue
-        text = "\n".join(_filled(other, template))
-        if len(text) > EXEMPLAR_CHARACTERS:
-            continue
-        shown.append(text)
-        parents.append(exemplar.record)
-        seen.append(inputs)
-        if len(shown) == wanted:
-            break
-    if not shown:
-        return None
-    prompt, response = _filled(one, template)
-    return _row(f"{template.id}:{FEW_SHOT}", "\n\n".join([*shown, prompt]), response, parents=parents)
+        shown.append(fill.plain(one, template))
+        if template.kind in ANSWERED and template.turns is None and pool.exemplars:
+            found = {kind: way(one, template) for kind, way in SHARED.items() if kind not in samples}
+            samples |= {kind: sample for kind, sample in found.items() if sample is not None}
+    order = {template.id: place for place, template in enumerate(family.templates)}
+    return [*sorted(shown, key=lambda one: order[one.template]), *samples.values()]
 
 
-def _inputs(one: _Record) -> tuple[Any, ...]:
-    return tuple(one.slots.get(slot) for slot in one.family.inputs)
+def _without(slots: Mapping[str, Any], template: Template) -> dict[str, Any]:
+    return {slot: value for slot, value in slots.items() if slot not in template.without}
 
 
-def _exemplars(one: _Record, purpose: str) -> Iterator[Exemplar]:
-    """Yield different exemplars in the order of their draws, at most `TRIES` draws."""
-    pool = one.pool.exemplars
-    drawn: set[int] = set()
-    for draw in range(TRIES):
-        index = chance.pick(one.seed, one.record, f"{purpose} {draw}", size=len(pool))
-        if index not in drawn:
-            drawn.add(index)
-            yield pool[index]
+def _drawn(items: Sequence[Any], one: One, purpose: str, draw: int) -> Any:
+    """Return one of some items; a single one takes no draw."""
+    return (
+        items[0]
+        if len(items) == 1
+        else items[chance.pick(one.ground.seed, one.record, f"{purpose} {draw}", size=len(items))]
+    )
 
 
-def _misfit(one: _Record, plan: Plan) -> str:
+def _misfit(one: One, plan: Plan) -> str:
     """Say why no template fits a record."""
-    why = f"no template of family '{one.family.family}' fits: it has {', '.join(one.slots) or 'no slots'}"
-    why += f"{' and options' if _has_options(one) else ''}; kinds {', '.join(plan.kinds)}"
-    kinds = {*plan.kinds, *(ANSWERED if FEW_SHOT in plan.kinds else ())}
-    lacking = [t for t in one.family.templates if t.kind in kinds and not _fits(t, _present(one))]
+    present, kinds = fill.present(one), template_kinds(plan.kinds)
+    why = f"no template of family '{one.ground.family.family}' fits: it has {', '.join(one.slots) or 'no slots'}"
+    why += f"{' and options' if fill.has_options(one) else ''}; kinds {', '.join(plan.kinds)}"
+    lacking = [t for t in one.ground.family.templates if t.kind in kinds and not fill.fits(t, present)]
     needs = sorted({", ".join(t.needs) for t in lacking if t.needs})
-    if not plan.unseen and all(t.unseen for t in one.family.templates if t.kind in kinds):
+    if not plan.unseen and all(t.unseen for t in one.ground.family.templates if t.kind in kinds):
         why += "; all templates of these kinds are `unseen`, kept from training"
-    if FEW_SHOT in plan.kinds:
-        why += "; no usable exemplar" if one.pool.exemplars else "; no exemplars in this source"
+    if not SHARED.keys().isdisjoint(plan.kinds):
+        why += "; no usable exemplar" if one.ground.pool.exemplars else "; no exemplars in this source"
     return why + (f"; templates need {' / '.join(needs)}" if needs else "")

@@ -85,10 +85,11 @@ class PatternFile(Header):
 class Template(BaseModel):
     """One way of putting a record into words.
 
-    `prompt` and `response` are Jinja texts over slots and derived values; `turns` names, instead of both, the slot of
-    type messages that is the conversation already. `needs` and `without` name optional slots and derived values that
-    must be there, or must not; `unused` those that are left out on purpose. `style` says how it is worded. An `unseen`
-    one is kept from training: only held-out rows are worded so.
+    `prompt` and `response` are Jinja texts over slots and derived values; `again` is how the next record of a dialogue
+    is asked about, once the first was by `prompt` (without it, by `prompt` too); `turns` names, instead of all three,
+    the slot of type messages that is the conversation already. `needs` and `without` name optional slots and derived
+    values that must be there, or must not; `unused` those that are left out on purpose. `style` says how it is worded.
+    An `unseen` one is kept from training: only held-out rows are worded so.
     """
 
     model_config = STRICT
@@ -100,6 +101,7 @@ class Template(BaseModel):
     without: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     prompt: str = ""
+    again: str = ""
     response: str = ""
     turns: str | None = None
 
@@ -180,7 +182,9 @@ def families(extra: Path | None = None) -> dict[str, Family]:
         found[family.family] = _checked(family, path)
     own = sorted(extra.glob("*.toml")) if extra else []
     if extra and not own:
-        raise UserError(str(extra), "holds no .toml file with templates", "check `templates.path` in the recipe")
+        raise UserError(
+            str(extra), "holds no .toml file with templates", "name the folder that your template files are in"
+        )
     for path in own:
         family = _own_family(path, found)
         found[family.family] = _checked(family, path)
@@ -240,8 +244,10 @@ def _template_mistakes(template: Template, family: Family) -> list[str]:
             mistakes.append(f"turns: '{template.turns}' is not a slot of type messages")
         if template.turns not in {*family.slots, *template.needs}:
             mistakes.append(f"turns: add '{template.turns}' to `needs`, it may be absent")
-        if template.prompt or template.response:
-            mistakes.append("has turns and also a prompt or response: leave one out")
+        if template.prompt or template.again or template.response:
+            mistakes.append("has turns and also a prompt, again or response: leave one out")
+    elif template.again and template.kind == "inverted":
+        mistakes.append("again: dialogues are worded by templates that ask for the answer: leave it out")
     elif not template.prompt.strip() or not template.response.strip():
         mistakes.append("the prompt or the response is blank")
     return mistakes

@@ -25,6 +25,7 @@ _CACHED_TEXTS = 4096
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@lru_cache(maxsize=1024)
 def letter_name(index: int) -> str:
     """Return the letter of an option by its place: 0 is A, 25 is Z, 26 is AA."""
     name = ""
@@ -85,6 +86,9 @@ HARMLESS = frozenset(
         "min", "reverse", "round", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
     }
 )  # fmt: skip
+# Filters that put a text between or in place of others: once, with a text that stands in the template, they multiply a
+# value by at most that text's length; one over another, or with a value, there would be no bound.
+_INSERTING = ("join", "replace")
 # What templates are made of. A variable that is set, or a macro, could double a text again and again; a loop in a loop
 # could go on for ever.
 _REFUSED: dict[type[nodes.Node], str] = {
@@ -155,19 +159,15 @@ def program(text: str) -> Program:
     text = text.strip()
     try:
         _require_simple(parsed(text))
-        filled = _joined(text) or _jinja(text)
+        return _joined(text) or _jinja(text)
     except TemplateSyntaxError as error:
         raise UserError(f"template text line {error.lineno}", str(error.message), "mend the template") from error
 
-    def checked(values: Mapping[str, Any]) -> str:
-        try:
-            return filled(values)
-        except KeyError as error:
-            raise UserError(f"template text {text[:60]!r}", f"{error} has no value", "mend the template") from error
-        except (TemplateError, TypeError) as error:
-            raise UserError(f"template text {text[:60]!r}", str(error), "mend the template") from error
 
-    return checked
+def _mistake(text: str, error: Exception) -> UserError:
+    """Return what is wrong with a template that could not be filled."""
+    what = f"{error} has no value" if isinstance(error, KeyError) else str(error)
+    return UserError(f"template text {text[:60]!r}", what, "mend the template")
 
 
 def _require_simple(template: nodes.Template) -> None:
@@ -179,8 +179,11 @@ def _require_simple(template: nodes.Template) -> None:
     node: nodes.Node
     for node in template.find_all(nodes.Node):
         what = next((said for kind, said in _REFUSED.items() if isinstance(node, kind)), None)
-        if isinstance(node, nodes.Filter) and node.name not in FILTERS and node.name not in HARMLESS:
-            known = _environment().filters.keys() & HARMLESS | FILTERS.keys()
+        if isinstance(node, nodes.Filter) and node.name in _INSERTING:
+            if not all(isinstance(arg, nodes.Const) for arg in node.args) or node.kwargs or _inserts(node.node):
+                what = f"'{node.name}' takes texts in quotes, once"
+        elif isinstance(node, nodes.Filter) and node.name not in FILTERS and node.name not in HARMLESS:
+            known = {*HARMLESS, *_INSERTING, *FILTERS}
             what = f"no filter '{node.name}'; {suggest(node.name, known)}"
         elif isinstance(node, nodes.For) and (node.recursive or node.find(nodes.For)):
             what = "a loop in a loop may have no end"
@@ -188,11 +191,24 @@ def _require_simple(template: nodes.Template) -> None:
             raise TemplateSyntaxError(what, node.lineno)
 
 
+def _inserts(node: nodes.Node | None) -> bool:
+    return node is not None and any(
+        f.name in _INSERTING for f in [node, *node.find_all(nodes.Filter)] if isinstance(f, nodes.Filter)
+    )
+
+
 def _jinja(text: str) -> Program:
     template = _environment().from_string(text)
     blocks, context = template.root_render_func, template.new_context
-    # Shared, so that the values are not copied; the sandbox keeps templates from changing them.
-    return lambda values: "".join(blocks(context(values, shared=True)))  # type: ignore[arg-type]
+
+    def filled(values: Mapping[str, Any]) -> str:
+        try:
+            # Shared, so that the values are not copied; the sandbox keeps templates from changing them.
+            return "".join(blocks(context(values, shared=True)))  # type: ignore[arg-type]
+        except (TemplateError, TypeError, KeyError) as error:
+            raise _mistake(text, error) from error
+
+    return filled
 
 
 def _joined(text: str) -> Program | None:
@@ -217,8 +233,13 @@ def _joined(text: str) -> Program | None:
 
     def filled(values: Mapping[str, Any]) -> str:
         parts = fixed.copy()
-        for place, name, shown in holes:
-            parts[place] = str(shown(values[name]))
+        try:
+            for place, name, shown in holes:
+                value = values[name]
+                # A text, which most values are, is printed as it is.
+                parts[place] = value if shown is _printable and type(value) is str else str(shown(value))
+        except (TemplateError, TypeError, KeyError) as error:
+            raise _mistake(text, error) from error
         return "".join(parts)
 
     return filled
@@ -254,8 +275,10 @@ def check(family: Family) -> None:
 
 def _mistakes(template: Template, family: Family) -> list[str]:
     try:
-        used = sorted(names_in(template.prompt) | names_in(template.response))
-        program(template.prompt), program(template.response)
+        texts = (template.prompt, template.again, template.response)
+        used = sorted(set().union(*map(names_in, texts)))
+        for text in texts:
+            program(text)
     except UserError as error:
         return [f"{error.where}: {error.what}"]
     except (TemplateError, TypeError) as error:

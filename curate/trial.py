@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curate import catalog
-from curate.measure import STATE, strings
+from curate.measure import CLUSTER, STATE, strings
 from curate.recipe import Recipe, Use
 from curate.schema import ROW, Measured
 
@@ -46,7 +46,12 @@ def signals(use: Use, *, recipe: Recipe, known: Mapping[str, str]) -> dict[str, 
         found = _call(use.step, use.step, rows, arguments)
     else:
         state = _call(use.step, "state", rows, arguments)
-        found = _call(use.step, "decide", rows.select(*STATE, *named).hstack(state), arguments)
+        found = _call(
+            use.step,
+            "decide",
+            rows.select(*STATE, *named, pl.lit(None, pl.String).alias(CLUSTER)).hstack(state),
+            arguments,
+        )
     return {name: _KINDS.get(dtype, "f64") for name, dtype in found.schema.items()}
 
 

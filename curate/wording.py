@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from curate.rulebook import Family
 # Records from which the label set is taken: a label that one record in 300 has is missed with 0.13 % chance
 # ((299 / 300) ** 2000), and a set of more than 20 labels is not listed in a prompt anyway.
 PROBED = 2_000
+# Records that may stand beside the one shown: the first that do fit, for one row with examples and one dialogue.
+BESIDE = 16
 _DIGITS = 18  # of a number that every system can count to
 
 
@@ -65,14 +67,17 @@ def worded(at: tuple[Path, int], *, family: Family, fields: Mapping[str, str], l
     Raises:
         UserError: when there is no such record, or it does not fit the family.
     """
-    record, others = _found(at, fields=fields, probe="label" in family.slots and not labels)
+    record, others = _found(at, fields=fields, most=PROBED if "label" in family.slots and not labels else BESIDE)
     where = f"{record.file}, line {record.line}"
     try:
         slots = render.slots_of(record.data, family=family, fields=fields, labels=labels)
+        beside = list(_beside(others, family, fields, labels))
         known = set(labels.values())
         if "label" in family.slots and not labels:
-            known = {slots["label"], *_labels(others, family, fields)}
-        shown = render.every(where, slots, family=family, labels=sorted(known))
+            known = {slots["label"], *(other["label"] for other in beside)}
+        exemplars = tuple(render.Exemplar(f"{place}", other) for place, other in enumerate(beside[:BESIDE]))
+        pool = render.Pool(tuple(sorted(known)), exemplars)
+        shown = render.every(where, slots, family=family, pool=pool)
     except ValueError as error:
         raise UserError(where, str(error), "name columns with --field slot=column", code=INPUT) from None
     fit = {one.template for one in shown}
@@ -85,8 +90,8 @@ def worded(at: tuple[Path, int], *, family: Family, fields: Mapping[str, str], l
     return Worded(record.file, record.line, slots, tuple(sorted(known)), tuple(shown), unfit)
 
 
-def _found(at: tuple[Path, int], *, fields: Mapping[str, str], probe: bool) -> tuple[read.Record, list[Any]]:
-    """Return the record, and the data of the first ones where they are asked for."""
+def _found(at: tuple[Path, int], *, fields: Mapping[str, str], most: int) -> tuple[read.Record, list[Any]]:
+    """Return the record, and the data of the first ones without it."""
     path, number = at
     positional = bool(fields) and all(column.isdecimal() for column in fields.values())
     items = read.read(path, positional=positional)
@@ -94,10 +99,10 @@ def _found(at: tuple[Path, int], *, fields: Mapping[str, str], probe: bool) -> t
     found: read.Record | None = None
     others: list[Any] = []
     count = 0
-    for count, record in enumerate(itertools.islice(records, max(number, PROBED if probe else 0)), 1):
+    for count, record in enumerate(itertools.islice(records, max(number, most)), 1):
         if count == number:
             found = record
-        if probe and count <= PROBED:
+        elif count <= most:
             others.append(record.data)
     if found is None:
         what = f"has no record {number}, only {count}" if count else "holds no record at all"
@@ -105,12 +110,12 @@ def _found(at: tuple[Path, int], *, fields: Mapping[str, str], probe: bool) -> t
     return found, others
 
 
-def _labels(records: list[Any], family: Family, fields: Mapping[str, str]) -> set[str]:
-    """Return the labels of those records that fit the family."""
-    found: set[str] = set()
+def _beside(
+    records: list[Any], family: Family, fields: Mapping[str, str], labels: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the slots of those records that fit the family."""
     for data in records:
         try:
-            found.add(render.slots_of(data, family=family, fields=fields, labels={})["label"])
+            yield render.slots_of(data, family=family, fields=fields, labels=labels)
         except ValueError:
             continue  # the run rejects it, with the cause
-    return found

@@ -32,10 +32,13 @@ EPOCHS = 4
 # Half of the sum of the differences to all target shares from which a mix is another one than was asked for. Rounding
 # to whole rows stays under it from 50 rows a group.
 ASTRAY = 0.02
+# Difference of two shares that is worth a word: a smaller one does not show in whole per cent.
+NOTABLE = 0.01
 _METHOD = (
     "share of all rows at ingest and of those left after each stage; in the mix a row counts as often as its copies; "
     "each dropped row is counted to its first cause, so what all rules and the copies move adds up to the difference "
-    "between ingest and mix; epochs are copies ÷ different rows"
+    "between ingest and mix; epochs are copies ÷ different rows; a target is set for the groups that a step mixes, and "
+    "follows for other columns from what each of these groups holds where the step sees it"
 )
 _Counts = npt.NDArray[np.int64]
 
@@ -49,7 +52,7 @@ def ledger(view: View) -> dict[str, Any]:
     base = view.base.with_columns(kind=kind(view), cluster=_cluster(view), cause=_causes(view, rules))
     stages = [stage["name"] for stage in view.manifest["stages"]]
     columns = [
-        {"column": column, "title": title, **_column(base, column, rules, len(stages), _targets(mixes, column))}
+        {"column": column, "title": title, **_column(base, column, rules, len(stages), _targets(mixes, column, base))}
         for column, title in COLUMNS.items()
         if base[column].null_count() < base.height
     ]
@@ -116,9 +119,17 @@ def _column(
         told |= {"shares": [round(float(shares[place, end]), 6) for end in ends], "in_mix": in_mix}
         told |= {"mix_share": round(float(shares[place, -1]), 6), "token_share": round(rate(mix_tokens, tokens), 6)}
         told |= {"epochs": round(rate(in_mix, kept), 3), "moved": _moved(moved[place], names)}
-        lines.append(told | (targets.get(value, {}) if place < LISTED else {}))
+        lines.append(told | (targets.get(value, {}) if place < LISTED else _sum(targets, plain[column][:LISTED])))
     return {"groups": lines[:LISTED], "rest": lines[LISTED] if len(lines) > LISTED else None,
             "left_out": max(0, groups.height - LISTED)}  # fmt: skip
+
+
+def _sum(targets: Mapping[str | None, Any], listed: pl.Series) -> dict[str, Any]:
+    """Return the targets of all values that are not listed as one."""
+    rest = [one for value, one in targets.items() if value not in set(listed)]
+    if not rest:
+        return {}
+    return {**rest[0], **{key: sum(one[key] for one in rest) for key in ("target_share", "target")}}
 
 
 def _moved(moved: npt.NDArray[np.float64], names: list[str]) -> dict[str, Any] | None:
@@ -141,7 +152,8 @@ def _mix(view: View, name: str, index: int, use: Mapping[str, Any]) -> dict[str,
     assert table is not None
     unit = "token" if use.get("rate") == "tokens" else "row"
     groups = table.sort("copies", "group", descending=[True, False], nulls_last=True).to_dicts()
-    told = {"step": name, "stage": view.manifest["stages"][index]["name"], "by": use.get("by", "source"), "unit": unit}
+    told = {"step": name, "stage": view.manifest["stages"][index]["name"], "index": index, "unit": unit}
+    told |= {"by": use.get("by", "source")}
     told |= {"rate": use.get("rate", "proportional"), "budget": use.get("budget")}
     for one in groups:
         one["group"] = None if one["group"] is None else masked(one["group"])[0]
@@ -149,15 +161,74 @@ def _mix(view: View, name: str, index: int, use: Mapping[str, Any]) -> dict[str,
     return {**told, "sets_size": sets, "groups": groups}
 
 
-def _targets(mixes: list[dict[str, Any]], column: str) -> dict[str | None, Any]:
-    """Return the targets that a mix sets for the values of a column."""
-    return {
-        one["group"]: {"target_share": round(one["target_share"], 6), "target": one["target"], "unit": mix["unit"]}
-        for mix in mixes
-        if mix["by"] == column
-        for one in mix["groups"]
-        if one["rows"]
-    }
+def _targets(mixes: list[dict[str, Any]], column: str, base: pl.DataFrame) -> dict[str | None, Any]:
+    """Return the targets of the values of a column: as a mix sets them, or as they follow from those of its groups."""
+    found: dict[str | None, Any] = {}
+    for mix in mixes:
+        total = sum(one["target"] for one in mix["groups"])
+        shares = {one["group"]: one["target_share"] for one in mix["groups"] if one["rows"]}
+        if mix["by"] == column:
+            told = {one["group"]: one["target"] for one in mix["groups"] if one["rows"]}
+            found |= {
+                name: {"target_share": round(share, 6), "target": told[name], "unit": mix["unit"], "follows": False}
+                for name, share in shares.items()
+            }
+        elif mix["by"] in base.columns:
+            found |= {
+                value: {"target_share": round(share, 6), "target": round(share * total), "unit": mix["unit"],
+                        "follows": True}
+                for value, share in _following(mix, column, base, shares)
+            }  # fmt: skip
+    return found
+
+
+def _following(
+    mix: Mapping[str, Any], column: str, base: pl.DataFrame, shares: Mapping[str | None, float]
+) -> list[tuple[str | None, float]]:
+    """Return the share of each value of a column, were every group of a mix drawn by chance to its target."""
+    weight = pl.col("tokens").sum() if mix["unit"] == "token" else pl.len()
+    seen = base.filter(pl.col("stage") >= mix["index"])
+    counted = seen.group_by(group=pl.col(mix["by"]).cast(pl.String), value=pl.col(column).cast(pl.String)).agg(n=weight)
+    part = pl.col("n") / pl.col("n").sum().over("group")
+    share = pl.col("group").replace_strict(shares, default=0.0, return_dtype=pl.Float64)
+    return (
+        counted.with_columns(share=part * share)
+        .sort("value", "group")
+        .group_by("value", maintain_order=True)
+        .agg(pl.col("share").sum())
+        .rows()
+    )
+
+
+def leading(facts: Facts) -> Mapping[str, Any]:
+    """Return the table of the column that a step mixes by, else that of the sources."""
+    tables = facts["ledger"]["columns"]
+    return next((one for one in tables if any(not group.get("follows", True) for group in one["groups"])), tables[0])
+
+
+def summed_up(facts: Facts) -> str:
+    """Return in a line what is repeated, how far the mix is from its targets, and which share moved most by what."""
+    head, table = facts["headline"], leading(facts)
+    groups = table["groups"]
+    again = head["mix_rows"] - head["kept"]
+    most = max(groups, key=lambda one: one["epochs"])
+    said = f"{shown.plural(head['mix_rows'], 'row')}, none repeated"
+    if again:
+        said = f"{shown.plural(head['mix_rows'], 'row')}, {shown.count(again)} of them repeats, up to "
+        said += f"{shown.number(most['epochs'])} epochs of {group(table['column'], most['value'])}"
+    if aimed := [one for one in groups if not one.get("follows", True)]:
+        said += f"; {shown.share(_apart(aimed))} off the targets"
+    moved = max(groups, key=lambda one: abs(one["mix_share"] - one["shares"][0]))
+    if moved["moved"] is None or abs(moved["mix_share"] - moved["shares"][0]) < NOTABLE:
+        return f"{said}; every {table['column']} keeps its share of the rows at ingest to within {shown.share(NOTABLE)}"
+    before, after = shown.share(moved["shares"][0]), shown.share(moved["mix_share"])
+    return f"{said}; {group(table['column'], moved['value'])} {before} → {after}, most by {moved['moved']['by']}"
+
+
+def _apart(aimed: list[dict[str, Any]]) -> float:
+    """Return the share of the mix that stands in another group than the targets ask."""
+    real = [one["token_share" if one["unit"] == "token" else "mix_share"] for one in aimed]
+    return float(sum(abs(one["target_share"] - share) for one, share in zip(aimed, real, strict=True)) / 2)
 
 
 def _repeats(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -192,9 +263,7 @@ def _astray(facts: Facts) -> Iterator[dict[str, Any]]:
             text = f"Weights of {mix['step']} name what has no row at its stage: {shown.clipped(', '.join(empty), 80)}."
             yield alert("warning", text, rerun(facts), of=(0, max(1, rows)), section="ledger")
     for table in facts["ledger"].get("columns", ()):
-        aimed = [one for one in table["groups"] if "target_share" in one]
-        realised = [one["token_share" if one["unit"] == "token" else "mix_share"] for one in aimed]
-        apart = sum(abs(one["target_share"] - real) for one, real in zip(aimed, realised, strict=True)) / 2
+        apart = _apart([one for one in table["groups"] if not one.get("follows", True)])
         if apart > ASTRAY:
             text = f"By {table['column']}, {shown.share(apart)} of the mix stands elsewhere than its target asks."
             yield alert("warning", text, rerun(facts), of=(round(apart * rows), max(1, rows)), section="ledger")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports import shown, statements
+from reports import ledger, shown, statements
 from reports.hub import front
 from reports.outputs import MEANINGS
 
@@ -63,11 +63,32 @@ def _composition(facts: Facts) -> list[str]:
         lines += [*_table((title, "Rows", "Share of the mix", "Share of tokens"), rows), ""]
         more = tables[column]["in_mix"] - len(rows)
         lines += [f"{shown.count(more)} more in `report.html`.", ""] if more > 0 else []
+    lines += _ledger(facts)
     lengths = facts["lengths"]
     fits = ", ".join(f"{one['tokens']:,}: {shown.share(one['share'])}" for one in lengths["windows"])
     lines += [f"Rows that fit a window of so many estimated tokens: {fits}.", "", "### Copies", ""]
     lines += [*_list(statements.copies(facts)), "", "### Overlap with evaluation data", ""]
     return [*lines, *_list(statements.leaks(facts))]
+
+
+def _ledger(facts: Facts) -> list[str]:
+    """Return how the shares of the mix came about, by what it was mixed by, else by source."""
+    if "skipped" in facts["ledger"]:
+        return []
+    table = ledger.leading(facts)
+    aimed = any("target_share" in one for one in table["groups"])
+    rows = [
+        (_plain(str(one["value"] or "not given")), shown.share(one["shares"][0]),
+         *([shown.share(one.get("target_share"))] if aimed else []), shown.share(one["mix_share"]),
+         shown.count(one["in_mix"]), shown.number(one["epochs"]),
+         _plain(one["moved"]["by"]) if one["moved"] else "–")
+        for one in table["groups"]
+    ]  # fmt: skip
+    heads = (table["title"], "At ingest", *(["Target"] if aimed else []), "In the mix", "Rows with repeats", "Epochs",
+             "Moved most by")  # fmt: skip
+    more = [f"{shown.count(table['left_out'])} more in `report.html`.", ""] if table["left_out"] else []
+    said = _plain(f"{ledger.summed_up(facts)}.")
+    return ["### How the shares came about", "", said, "", *_table(heads, rows), "", *more]
 
 
 def _columns(facts: Facts) -> list[str]:

@@ -16,13 +16,15 @@ LISTED, RENDERED = 40, 12
 LEAK_CHARACTERS = 20
 # Records with more different templates than this are counted together.
 MOST = 6
-FEW_SHOT = ":few_shot"
+# How the template of a row ends in which other records speak.
+ENDINGS = {":few_shot": "few-shot", ":multi_turn": "multi-turn"}
 AS_GIVEN, UNKNOWN = "as written", "unknown"
 # Task families whose answer stands in the prompt by design: among the options, or as a span of the text.
 BY_DESIGN = frozenset({"classification", "extraction", "multiple_choice", "nli", "paraphrase", "qa_closed"})
 _METHOD = (
-    "the kind of a template is the one its file names; a few-shot row has solved examples before its question; rows of "
-    "instruction files have no template and stay as they were written; a prompt holds its answer where the whole "
+    "the kind of a template is the one its file names; a few-shot row has solved examples before its question, a "
+    "multi-turn one is the last exchange of a dialogue about several records; rows of instruction files have no "
+    "template and stay as they were written; a prompt holds its answer where the whole "
     f"response of at least {LEAK_CHARACTERS} characters stands in it letter by letter, which is right for extraction "
     "and choices among options, and a leak where the answer is to be worked out"
 )
@@ -58,13 +60,15 @@ def _leaks(view: View) -> pl.DataFrame:
 
 
 def kind(view: View) -> pl.Expr:
-    """Return the kind of each row's template: of its file by the manifest, few-shot by the id."""
+    """Return the kind of each row's template: of its file by the manifest, where other records speak by the id."""
     kinds: dict[str, str] = {}
     for source in view.manifest["sources"]:
         kinds |= dict.fromkeys([source["format"]], AS_GIVEN) if source.get("format") else {}
         kinds |= {name: kind.replace("_", "-") for name, kind in (source.get("templates") or {}).items()}
     known = pl.col("template").replace_strict(kinds, default=UNKNOWN, return_dtype=pl.String)
-    return pl.when(pl.col("template").str.ends_with(FEW_SHOT)).then(pl.lit("few-shot")).otherwise(known)
+    for ending, name in ENDINGS.items():
+        known = pl.when(pl.col("template").str.ends_with(ending)).then(pl.lit(name)).otherwise(known)
+    return known
 
 
 def _kinds(frame: pl.DataFrame) -> list[dict[str, Any]]:

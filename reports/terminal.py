@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import shown
+from reports.ledger import summed_up
 
 # Together with head, blanks and commands these stay under thirty lines of a hundred columns.
 STAGES, ALERTS, COMMANDS, READS = 7, 5, 3, 3
@@ -40,6 +41,8 @@ def summary(facts: Mapping[str, Any], *, console: Console, run: Path | None = No
         _sampled(console, facts["duplicates"]["steps"])
     _alerts(console, facts["alerts"])
     console.print()
+    if head["kind"] != "audit" and "skipped" not in facts["ledger"]:
+        cut_line(console, Text.assemble(("ledger  ", "dim"), shown.line(summed_up(facts))))
     _judged(console, facts["reviews"])
     _unproven(console, facts["rules"]["list"])
     cut_line(console, Text.assemble(("report  ", "dim"), shown.line(str(Path(run or head["run"]) / "report.html"))))
@@ -104,7 +107,7 @@ def _funnel(console: Console, head: Mapping[str, Any], stages: Sequence[Mapping[
     if not stages:
         return
     table = plain_table("stage", ["in", "dropped", "out"], bar=True)
-    listed = [*stages] if len(stages) <= STAGES else [*stages[: STAGES - 1], stages[-1]]
+    listed = [*stages] if len(stages) <= STAGES else [*stages[: STAGES - 2], stages[-1]]  # the rest takes a line
     for stage in listed:
         kept = round(BAR * stage["rows_out"] / head["rows"]) if head["rows"] else 0
         lost = round(BAR * stage["rows_in"] / head["rows"]) - kept if head["rows"] else 0

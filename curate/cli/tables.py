@@ -85,7 +85,7 @@ def show_explanation(console: Console, found: Mapping[str, Any]) -> None:
     for name, text in (("raw record", raw), ("prompt", row["prompt"]), ("response", row["response"])):
         console.print(f"\n[dim]{name}[/]\n{shown(text[:EXCERPT])}{' …' if len(text) > EXCERPT else ''}")
     if row["parents"]:
-        console.print(f"\n[dim]exemplars[/] {', '.join(row['parents'])}", soft_wrap=True)
+        console.print(f"\n[dim]other records that speak here[/] {', '.join(row['parents'])}", soft_wrap=True)
     for stage in found.get("stages", ()):
         console.print(f"\n[bold]{shown(stage['name'])}[/]")
         for name, value in stage["signals"].items():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.shared import Json, print_json, stdout
+from curate.cli.shared import Json, print_json, shown, stderr, stdout
 from curate.errors import UserError, suggest
 from curate.rulebook import Family
 
@@ -36,6 +36,10 @@ ImportPath = Annotated[
     Path | None,
     typer.Option("--import", metavar="FILE.yaml", help="Carry over templates of promptsource.", show_default=False),
 ]
+OwnPath = Annotated[
+    Path | None,
+    typer.Option("--templates", metavar="FOLDER", help="Your own templates too, as in a recipe.", show_default=False),
+]
 OutPath = Annotated[
     Path | None, typer.Option("--out", metavar="OWN.toml", help="Where --import writes.", show_default=False)
 ]
@@ -48,16 +52,19 @@ def templates(
     out: OutPath = None,
     field: Fields = None,
     label: Labels = None,
+    own: OwnPath = None,
     as_json: Json = False,
 ) -> None:
     """List the task families, show the templates of one on an example or a record of yours, or import some."""
     from curate import rulebook
 
-    known = rulebook.families()
+    known = rulebook.families(own)
     if family is not None and family not in known:
         raise UserError(f"family '{family}'", "unknown task family", suggest(family, known))
     given = {"--record": record, "--import": imported, "--out": out, "--field": field, "--label": label}
     _require_fitting({name for name, value in given.items() if value}, family)
+    if own is not None:
+        _tell_faults(own, known)
     if family is None:
         _list(known, as_json)
     elif imported is not None and out is not None:
@@ -66,6 +73,14 @@ def templates(
         _show_record(known[family], record, (_pairs("--field", field), _pairs("--label", label)), as_json)
     else:
         _preview(known[family], as_json)
+
+
+def _tell_faults(own: Path, known: dict[str, Family]) -> None:
+    """Print on stderr what the linter finds in the user's own templates, which are shown all the same."""
+    from curate import lint
+
+    for fault in lint.told(own, known):
+        stderr().print(f"[yellow]fault[/] {shown(fault)}", soft_wrap=True)
 
 
 def _require_fitting(given: set[str], family: str | None) -> None:
@@ -154,11 +169,17 @@ def _import(family: Family, files: tuple[Path, Path], renames: dict[str, str], a
         show_import(stdout(), told)
 
 
-def _renderings(family: Family, shown: Sequence[Any]) -> list[dict[str, Any]]:
-    by_id = {template.id: template for template in family.templates}
+def _renderings(family: Family, renderings: Sequence[Any]) -> list[dict[str, Any]]:
+    kinds = {template.id: template.kind for template in family.templates}
     return [
-        {"template": one.template, "kind": by_id[one.template].kind, "prompt": one.prompt, "response": one.response}
-        for one in shown
+        {
+            "template": one.template,
+            # A row in which other records speak names its kind behind the template.
+            "kind": kinds.get(one.template) or one.template.rpartition(":")[2],
+            "prompt": one.prompt,
+            "response": one.response,
+        }
+        for one in renderings
     ]
 
 

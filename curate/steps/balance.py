@@ -22,10 +22,10 @@ def decide(state: pl.DataFrame, *, by: str | list[str] = "task") -> pl.DataFrame
     """Rank by chance within each group: `rank max = N-1` keeps N rows of every group at most.
 
     Args:
-        state: what `state` returned for all living rows, with id, source, task, template, lang and the signals that
-            `by` names, sorted by id.
-        by: what makes a group: task (the default, as mixes are planned per task), source, template, lang, a signal of
-            an earlier stage, or a list of these. Rows without a value are one group.
+        state: what `state` returned for all living rows, with id, source, task, template, lang, cluster and the signals
+            that `by` names, sorted by id.
+        by: what makes a group: task (the default, as mixes are planned per task), source, cluster, template, lang, a
+            signal of an earlier stage, or a list of these. Rows without a value are one group.
 
     Signals:
         rank (u32): 0, 1, … within the group, in an order that depends on seed and ids alone.

@@ -86,7 +86,7 @@ def _verdict(row: Mapping[str, Any]) -> _Verdict:
         return (
             (None, None) if _UNWANTED.search(prompt) else ("json", _parses(response, lines=bool(_LINES.search(prompt))))
         )
-    if (row["template"] or "").removesuffix(":few_shot") in _inverted():
+    if (row["template"] or "").partition(":")[0] in _inverted():
         return None, None
     slots = json.loads(row["slots"] or "{}")
     if row["task"] == "multiple_choice" and isinstance(slots.get("choices"), list):

@@ -54,10 +54,11 @@ def decide(
     second wording.
 
     Args:
-        state: what `state` returned for all living rows, with id, record, source, task, template, lang and the signal
-            that `by` names, sorted by id.
-        by: what makes a group: source (the default, as caps and licences are the source's), task, template, lang or a
-            signal of an earlier stage. Rows without a value are one group.
+        state: what `state` returned for all living rows, with id, record, source, task, template, lang, cluster and the
+            signal that `by` names, sorted by id.
+        by: what makes a group: source (the default, as caps and licences are the source's), task, cluster (of tasks,
+            as in `rules/clusters.toml`), template, lang or a signal of an earlier stage. Rows without a value are one
+            group.
         rate: how large a group's share p is. `proportional`: p ~ min(n, cap), n being its rows. `temperature`:
             p ~ min(n, cap)^(1 / temperature). `weights`: p ~ its weight. `tokens`: shares and budget are of tokens, by
             weight where `weights` is given, else by the tokens that the group has.

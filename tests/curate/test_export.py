@@ -60,6 +60,19 @@ def test_messages_come_back_as_they_were_read(run: RunDir, tmp_path: Path) -> No
     assert found == sorted(CONVERSATIONS, key=json.dumps)
 
 
+def test_answers_of_a_dialogue_that_are_not_trained_on_say_so(tmp_path: Path) -> None:
+    records = [{"question": f"{number}?", "answer": str(number)} for number in range(5)]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
+    text = 'name = "quiz"\n[templates]\nkinds = ["multi_turn"]\n[[sources]]\nname = "q"\npath = "quiz.jsonl"\n'
+    (tmp_path / "r.toml").write_text(text + 'task = "qa_open"\n')
+    curate.run(curate.load_recipe(tmp_path / "r.toml"), out=tmp_path / "run")
+    export.export(RunDir.open(tmp_path / "run"), form="messages", out=tmp_path / "x")
+    for one in lines(tmp_path / "x"):
+        *earlier, last = [turn for turn in one["messages"] if turn["role"] == "assistant"]
+        assert [turn["weight"] for turn in earlier] == [0] * (len(one["messages"]) // 2 - 1)
+        assert "weight" not in last
+
+
 def test_alpaca_holds_history_and_leaves_tool_turns_out(run: RunDir, tmp_path: Path) -> None:
     told = export.export(run, form="alpaca", out=tmp_path / "x")
     assert (told["rows"], told["left_out"]) == (2, 1)

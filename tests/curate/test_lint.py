@@ -8,7 +8,7 @@ import pytest
 
 from curate import lint, load_recipe, rulebook
 from curate.check import problems
-from curate.render import Plan, Pool, render
+from curate.render import Plan, Pool, renderer
 
 FAMILIES = rulebook.families()
 # A bundled template with one fault put in, and the line (counted from its id) and the words by which it is told.
@@ -30,6 +30,20 @@ PLANTED = {
     "another system's slot": ("qa_open.casual", "Quick one for", "Quick {one} for", 4, "a stray marker '{one}'"),
     "another system's border": ("qa_open.casual", "Quick one", "||| Quick one", 4, "a stray marker '|||'"),
     "a prompt that is mostly its own": ("qa_open.casual", "Quick", "Quick " * 90, 0, "words of its own"),
+    "a next turn without its record": ("nli.support", "Second text: {{ hypothesis }}\n'''\nresponse",
+                                       "And now?\n'''\nresponse", 0, "`again` does not show 'hypothesis'"),
+    "a next turn with its answer": ("qa_open.casual", "Here is another:", "Here is {{ answer }}, another:", 0,
+                                    "holds 'answer', which is the answer"),
+    "a next turn without letters": ("classification.letter", "{{ text }}\n\n{{ options | lettered }}\n'''\nresponse",
+                                    "{{ text }} {{ options | inline }}\n'''\nresponse", 0, "the `again` shows none"),
+    "a word said twice": ("nli.support", "Decide how far", "Decide how how far", 3, "'how how' says a word twice"),
+    "an open quotation": ("nli.does_it_follow", '{{ hypothesis }}"', "{{ hypothesis }}", 0, "does not close it"),
+    "headings that are swapped": ("nli.relation", "Hypothesis: {{ hypothesis }}", "Hypothesis: {{ premise }}"
+                                  " {{ hypothesis }}", 4, "'Hypothesis:' stands before the slot 'premise'"),
+    "a text that is printed twice": ("nli.support", "First text: {{ premise }}", "First text: {{ premise }}"
+                                     " {{ premise }}", 0, "'premise' is printed twice"),
+    "options that are no labels": ("nli.support", "Decide how", "Say yes or no. Decide how", 3,
+                                   "'yes or no' need not be the labels"),
     "an empty space before a mark": ("qa_open.casual", "for you:", "for you , yes:", 0, "blanks or marks"),
 }  # fmt: skip
 
@@ -108,4 +122,4 @@ def test_a_record_rejected_for_want_of_templates_is_told_that_they_are_kept_from
     kept = tuple(one.model_copy(update={"unseen": True}) for one in family.templates)
     slots = {"question": "Who?", "answer": "Me"}
     with pytest.raises(ValueError, match="all templates of these kinds are `unseen`, kept from training"):
-        render("r", slots, family=family.model_copy(update={"templates": kept}), pool=Pool(), plan=Plan(seed=1))
+        renderer(family=family.model_copy(update={"templates": kept}), pool=Pool(), plan=Plan(seed=1))("r", slots)

@@ -78,3 +78,37 @@ def test_a_mix_that_hides_something_is_refused(tmp_path: Path, old: str, new: st
     recipe = curate.load_recipe(project(tmp_path, RECIPE.replace(old, new, 1)))
     with pytest.raises(UserError, match=said):
         curate.run(recipe, out=tmp_path / "r")
+
+
+CLUSTERS = RECIPE.replace('task = "qa_open" },\n]', 'task = "math", cluster = "sums" },\n]').replace(
+    'rate = "weights", weights = { big = 1, small = 1 }',
+    'by = "cluster", rate = "weights", weights = { closed_book_qa = 3, sums = 1 }',
+)
+
+
+CAPPED = CLUSTERS.replace('rate = "weights", weights = { closed_book_qa = 3, sums = 1 }', "cap = 12")
+
+
+def test_clusters_of_tasks_have_their_shares(tmp_path: Path) -> None:
+    run = curate.run(curate.load_recipe(project(tmp_path, CLUSTERS)), out=tmp_path / "r")
+    by = run.mix.group_by("source").agg(pl.col("copies").sum())
+    assert sorted(by.rows()) == [("big", 45), ("small", 15)]
+
+
+@pytest.mark.parametrize(("cluster", "rows"), [("sums", (30, 30)), ("closed_book_qa", (48, 12))])
+def test_another_cluster_is_another_mix_of_the_same_rows(tmp_path: Path, cluster: str, rows: tuple[int, int]) -> None:
+    project(tmp_path, CAPPED)
+    for name in ("sums", cluster):  # the second time its cache knows the first
+        recipe = curate.load_recipe(tmp_path / "recipe.toml", overrides=[f"sources.small.cluster={name}"])
+        run = curate.run(recipe, out=tmp_path / "r")
+    counts = dict(run.mix.group_by("source").agg(pl.col("copies").sum()).iter_rows())
+    assert abs(counts["big"] - rows[0]) <= 5
+    assert counts["big"] + counts["small"] == 60
+
+
+def test_a_weight_for_no_cluster_of_the_recipe_is_refused(tmp_path: Path) -> None:
+    recipe = curate.load_recipe(project(tmp_path, CLUSTERS.replace("closed_book_qa = 3", "closed_book = 3")))
+    with pytest.raises(UserError, match="no cluster 'closed_book'; did you mean 'closed_book_qa'"):
+        curate.run(recipe, out=tmp_path / "r")
+    with pytest.raises(UserError, match="none for cluster 'closed_book_qa'"):
+        curate.run(recipe, out=tmp_path / "r")

@@ -165,7 +165,9 @@ def test_an_import_loads_and_renders_and_tells_the_recipe(tmp_path: Path) -> Non
     labels = {"0": "Yes", "1": "Maybe", "2": "No"}
     slots = render.slots_of({"first": "A.", "hypothesis": "B", "label": 2}, family=family,
                             fields={"premise": "first"}, labels=labels)  # fmt: skip
-    shown = {one.template: one for one in render.every("r", slots, family=family, labels=list(labels.values()))}
+    shown = {
+        one.template: one for one in render.every("r", slots, family=family, pool=render.Pool(tuple(labels.values())))
+    }
     assert shown["nli.should_assume"].prompt == "Given A. is B true?"
     assert shown["nli.should_assume"].response == "No"
 

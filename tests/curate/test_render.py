@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import rulebook
-from curate.render import Exemplar, Plan, Pool, Rendered, render, slots_of
+from curate.render import Exemplar, Plan, Pool, Rendered, renderer, slots_of
 from curate.schema import digest
 
 FAMILIES = rulebook.families()
@@ -24,7 +24,7 @@ def taken(task, data, *, fields=None, labels=None):
 def rows(task, slots, *, record=None, pool=None, per_record=1, kinds=("zero_shot",), seed=3) -> list[Rendered]:
     plan = Plan(per_record=per_record, kinds=kinds, seed=seed)
     record = record or digest("record")
-    return render(record, slots, family=FAMILIES[task], pool=pool or Pool(labels=(), exemplars=()), plan=plan)
+    return renderer(family=FAMILIES[task], pool=pool or Pool(labels=(), exemplars=()), plan=plan)(record, slots)
 
 
 def pool_of(*texts, label="sports"):
@@ -76,7 +76,7 @@ def test_renderings_of_a_record_have_different_templates():
 
 def test_templates_kept_from_training_are_drawn_only_where_asked():
     plan = Plan(per_record=99, unseen=True, seed=3)
-    found = render(digest("record"), NEWS, family=FAMILIES["classification"], pool=Pool(LABELS, ()), plan=plan)
+    found = renderer(family=FAMILIES["classification"], pool=Pool(LABELS, ()), plan=plan)(digest("record"), NEWS)
     names = {one.template for one in found}
     assert names - seen("classification") == {"classification.annotator", "classification.what_is_it"}
     for one in rows("classification", NEWS, pool=pool_of("a", "b"), per_record=99, kinds=ALL_KINDS):
@@ -209,6 +209,16 @@ def test_neither_the_record_nor_an_equal_input_is_an_example():
         assert one.parents == [usable.record]
 
 
+def test_a_passage_stands_in_no_prompt_twice():
+    passage = "The lighthouse was built in 1871 and has no keeper."
+    same = Exemplar(digest("same"), {"context": passage, "question": "Since when?", "answer": "1985"})
+    other = Exemplar(digest("other"), {"context": "Cork grows back.", "question": "When built?", "answer": "never"})
+    slots = {"context": passage, "question": "When built?", "answer": "1871"}
+    for kind in ("few_shot", "multi_turn"):
+        for one in rows("qa_closed", slots, pool=Pool((), (same, other)), per_record=99, kinds=(kind,)):
+            assert one.parents == [other.record]
+
+
 def test_long_examples_are_passed_over():
     pool = pool_of("long " * 400, "short")
     for one in rows("classification", NEWS, pool=pool, per_record=99, kinds=("few_shot",)):
@@ -232,6 +242,51 @@ def test_examples_must_have_what_the_template_needs():
             assert one.parents == [full.record]
         else:
             assert "make" not in one.prompt
+
+
+# --- dialogues about several records
+
+
+def test_a_dialogue_asks_about_other_records_first_and_trains_the_last_answer_alone():
+    pool = pool_of("The match was long.")
+    for one in rows("classification", NEWS, pool=pool, per_record=99, kinds=("multi_turn",)):
+        name = one.template.removesuffix(":multi_turn")
+        assert one.template == f"{name}:multi_turn"
+        first, answer, again, last = one.messages
+        plain = {p.template: p for p in rows("classification", NEWS, pool=pool, per_record=99)}[name]
+        assert [turn["train"] for turn in one.messages] == [False, False, False, True]
+        assert "The match was long." in first["content"]
+        assert "They won." not in first["content"]
+        assert "They won." in again["content"]
+        assert (last["content"], one.response) == (plain.response, plain.response)
+        assert one.parents == [pool.exemplars[0].record]
+        assert one.prompt == f"user: {first['content']}\nassistant: {answer['content']}\nuser: {again['content']}"
+
+
+def test_later_turns_say_again_where_the_template_has_words_for_it():
+    pool = Pool((), (Exemplar(digest("e"), {"question": "One?", "answer": "1"}),))
+    found = rows("qa_open", {"question": "Two?", "answer": "2"}, pool=pool, per_record=99, kinds=("multi_turn",))
+    asked = {one.template: [turn["content"] for turn in one.messages[::2]] for one in found}
+    assert asked["qa_open.casual:multi_turn"] == ["Quick one for you: One?", "Here is another: Two?"]
+    assert asked["qa_open.form:multi_turn"] == ["Question: One?\nAnswer:", "Question: Two?\nAnswer:"]
+
+
+def test_dialogues_have_two_to_four_exchanges_about_different_records():
+    pool = pool_of(*(f"text {number}" for number in range(8)))
+    counts = Counter()
+    for number in range(300):
+        (one,) = rows("classification", NEWS, record=digest(str(number)), pool=pool, kinds=("multi_turn",))
+        assert len(set(one.parents)) == len(one.parents) == len(one.messages) / 2 - 1
+        counts[len(one.messages)] += 1
+    assert set(counts) == {4, 6, 8}
+    assert all(60 < count < 140 for count in counts.values())
+
+
+def test_a_record_without_an_answer_is_nobodys_example():
+    blank = Exemplar(digest("blank"), {"question": "Three?", "answer": " "})
+    for kind in ("few_shot", "multi_turn"):
+        with pytest.raises(ValueError, match="no usable exemplar"):
+            rows("qa_open", {"question": "Two?", "answer": "2"}, pool=Pool((), (blank,)), kinds=(kind,))
 
 
 # --- conversations and misfits

@@ -30,13 +30,36 @@ def test_a_record_is_shown_in_every_wording_with_the_labels_of_its_file(news: Pa
     told = json.loads(curate("templates", *asked, "--json", cwd=news.parent).stdout)
     assert told["record"] == {"file": news.name, "line": 3, "slots": {"text": "Shares fell.", "label": "business"}}
     assert told["labels"] == ["business", "science", "sports"]
-    assert [one["template"] for one in told["renderings"]] == [one.id for one in FAMILIES["classification"].templates]
+    samples = ["classification.which_category:few_shot", "classification.which_category:multi_turn"]
+    names = [one.id for one in FAMILIES["classification"].templates]
+    assert [one["template"] for one in told["renderings"]] == names + samples
+    assert [one["kind"] for one in told["renderings"][-2:]] == ["few_shot", "multi_turn"]
     form = next(one for one in told["renderings"] if one["template"] == "classification.form")
     assert (form["prompt"], form["response"]) == ("Input: Shares fell.\nClass:", "business")
     assert told["unfit"] == {}
     plain = curate("templates", *asked, cwd=news.parent).stdout
     assert "labels: business, science, sports" in plain
     assert "Input: Shares fell.\nClass:\nresponse\nbusiness\n" in plain
+
+
+def test_templates_of_ones_own_are_shown_with_what_is_wrong_with_them(news: Path) -> None:
+    own = news.parent / "own"
+    own.mkdir()
+    (own / "more.toml").write_text(
+        'family = "classification"\nwhy = "ours"\n\n[[templates]]\nid = "classification.ours"\nkind = "zero_shot"\n'
+        'prompt = "Topic of this:{{ text }}"\nresponse = "{{ label }}"\n',
+        encoding="utf-8",
+    )
+    found = curate(
+        "classification", "--templates", "own", "--record", f"{news.name}:1",
+        "--field", "text=body", "--field", "label=topic", cwd=news.parent,
+    )  # fmt: skip
+    assert found.returncode == 0
+    assert "Topic of this:They won.\nresponse\nsports\n" in found.stdout
+    assert "own/more.toml:7: template 'classification.ours': ':{{': text is glued to a slot" in found.stderr
+    assert "classification.ours" in curate("classification", "--templates", "own", cwd=news.parent).stdout
+    missing = curate("--templates", "nowhere", cwd=news.parent)
+    assert (missing.returncode, "holds no .toml file" in missing.stderr) == (2, True)
 
 
 def test_labels_are_worded_as_asked(news: Path) -> None:

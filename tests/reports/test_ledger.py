@@ -93,6 +93,35 @@ def test_targets_stand_beside_what_came_of_them(tmp_path: Path) -> None:
     ]
 
 
+def test_targets_of_other_columns_follow_from_what_each_group_holds(tmp_path: Path) -> None:
+    facts = mixed(tmp_path, 'rate = "weights", weights = { big = 1, small = 1 }, budget = 60')
+    tables = {table["column"]: table for table in facts["ledger"]["columns"]}
+    # half of the mix is `small`, all of which is maths; all rows have two turns
+    assert [(one["value"], one["target_share"], one["follows"]) for one in tables["task"]["groups"]] == [
+        ("qa_open", 0.5, True),
+        ("math", 0.5, True),
+    ]
+    assert [(one["value"], one["target"]) for one in tables["turns"]["groups"]] == [("2", 60)]
+    assert not any(one["follows"] for one in tables["source"]["groups"])
+    for table in tables.values():
+        lines = [*table["groups"], *([table["rest"]] if table["rest"] else [])]
+        assert sum(one.get("target_share", 0) for one in lines) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_line_says_what_is_repeated_and_what_moved(tmp_path: Path) -> None:
+    facts = mixed(tmp_path, 'rate = "weights", weights = { big = 1, small = 1 }, budget = 60')
+    assert ledger.summed_up(facts) == (
+        "60 rows, 25 of them repeats, up to 6 epochs of source small; 0 % off the targets; "
+        "source big 90.9 % → 50 %, most by copies"
+    )
+
+
+def test_without_a_mix_the_line_tells_of_sources(run: Path) -> None:
+    assert ledger.summed_up(quality.facts(run)) == (
+        "39 rows, none repeated; source news 33 % → 51 %, most by checks/length.words min 5 where task=summarization"
+    )
+
+
 def test_what_sets_the_size_of_a_mix_is_said(tmp_path: Path) -> None:
     facts = mixed(tmp_path, 'rate = "weights", weights = { big = 3, small = 1 }')
     assert facts["ledger"]["mixes"][0]["sets_size"] == ["small"]

@@ -44,7 +44,7 @@ def test_summary_stays_under_thirty_lines(facts: dict[str, Any]) -> None:
     text = shown(crowded)
     wrapped = sum(-(-max(1, len(line)) // 100) for line in text.rstrip("\n").split("\n"))
     assert wrapped < 30
-    assert "23 stages between" in text and "35 more in the report" in text
+    assert "24 stages between" in text and "35 more in the report" in text
 
 
 def test_names_cannot_style_or_move_the_terminal(facts: dict[str, Any]) -> None:

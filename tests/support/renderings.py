@@ -1,7 +1,8 @@
-"""Two wordings of each task family on its first example: `tests/data/renderings.json`.
+"""Three wordings of each task family on its first example: `tests/data/renderings.json`.
 
 `make fix` writes the file, a test compares it, so that a change of template, filter or engine that alters what rows say
-is seen for what it does: the first template of a family, most often with options, and its last, most often inverted.
+is seen for what it does: the first template of a family, most often with options, its last, most often inverted, and a
+dialogue whose first turns are the second example.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ def fresh() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for family in rulebook.families().values():
         shown = render.preview(family)
-        for one in (shown[0], shown[-1]):
+        first, second = (render.slots_of(one, family=family, fields={}, labels={}) for one in family.example[:2])
+        pool = render.Pool(tuple(sorted(family.example_labels)), (render.Exemplar("second", second),))
+        dialogues = [
+            one for one in render.every("first", first, family=family, pool=pool) if "multi_turn" in one.template
+        ]
+        for one in (shown[0], shown[-1], *dialogues):
             found[one.template] = {"prompt": one.prompt, "response": one.response}
     return found
 
