@@ -74,11 +74,19 @@ class ChatTemplate:
                 return Rendered(text, _located(marked, (opening, closing), self.marker, count))
         raise ValueError("the chat template rewrites a trained turn")
 
-    def _filled(self, turns: Turns, contents: Sequence[str]) -> str:
+    def prompt(self, turns: Turns) -> str:
+        """Write the turns before an answer, and the beginning of the answer, as a model is asked for one.
+
+        Raises:
+            ValueError: when the template fails.
+        """
+        return self._filled(turns, [str(turn["content"]) for turn in turns], add_generation_prompt=True)
+
+    def _filled(self, turns: Turns, contents: Sequence[str], **variables: Any) -> str:
         """Return the template filled with the turns, their contents replaced."""
         messages = [{"role": turn["role"], "content": content} for turn, content in zip(turns, contents, strict=True)]
         try:
-            context = self.program.new_context({**self.variables, "messages": messages}, shared=True)
+            context = self.program.new_context({**self.variables, **variables, "messages": messages}, shared=True)
             return "".join(self.program.root_render_func(context))
         except Exception as error:  # a template is a program of somebody else's: it may raise anything
             raise ValueError(f"the chat template fails: {str(error)[:160] or type(error).__name__}") from error
@@ -95,6 +103,11 @@ def plain(turns: Turns) -> Rendered:
         place = start + len(parts[-1])
         spans += [(start, place)] if turn["train"] else []
     return Rendered("".join(parts), spans)
+
+
+def plain_prompt(turns: Turns) -> str:
+    """Write the turns before an answer as `plain` does, up to where the answer begins."""
+    return plain([*turns, {"role": "assistant", "content": "", "train": False}]).text
 
 
 def compiled(source: str, variables: Mapping[str, Any]) -> ChatTemplate:

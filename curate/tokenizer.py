@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ class Tokenizer:
         """
         return chat.plain(turns) if self.template is None else self.template.render(turns)
 
+    def prompt(self, turns: chat.Turns) -> str:
+        """Write the turns before an answer as a text that ends where the answer begins: the prefix of `render`'s.
+
+        Raises:
+            ValueError: when the template fails.
+        """
+        return chat.plain_prompt(turns) if self.template is None else self.template.prompt(turns)
+
     def encode(self, texts: Sequence[str]) -> list[Any]:
         """Return the encodings of some texts; no special token is added to those that the template wrote."""
         with _parallel():
@@ -86,6 +95,34 @@ def _first(offsets: Sequence[tuple[int, int]], place: int, low: int, *, side: in
         else:
             low = middle + 1
     return low
+
+
+def pieces(written: chat.Rendered, encoding: Any, special: frozenset[int]) -> list[dict[str, Any]]:
+    """Return a text cut at the borders of its tokens; joined they are the text.
+
+    Returns:
+        For each piece its `text`, whether it is a `token` (what the tokenizer passes over is none), whether it is
+        `trained`, and whether it is a `special` token.
+    """
+    offsets: Sequence[tuple[int, int]] = encoding.offsets
+    ids: Sequence[int] = encoding.ids  # made anew each time it is asked for
+    trained = {number for start, end in trained_tokens(offsets, written.trained) for number in range(start, end)}
+    edges = sorted({edge for span in written.trained for edge in span})
+    found: list[dict[str, Any]] = []
+    place = 0
+    for number, (start, end) in enumerate([*offsets, (len(written.text), len(written.text))]):
+        # between two tokens: what the tokenizer passed over, cut where training begins or ends
+        cuts = [place, *(edge for edge in edges if place < edge < start), start]
+        for low, high in pairwise(cuts):
+            within = any(one <= low and high <= other for one, other in written.trained)
+            if low < high:
+                found.append({"text": written.text[low:high], "token": False, "trained": within, "special": False})
+        if number < len(offsets):
+            text = written.text[max(start, place) : end]  # of a character's several tokens the first has its text
+            kind = ids[number] in special
+            found.append({"text": text, "token": True, "trained": number in trained, "special": kind})
+        place = max(place, end)
+    return found
 
 
 def files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import personal
+from curate import personal, roles
 from curate.schema import ROLES
 from reports import shown, turns
 from reports.addresses import ADDRESS
@@ -24,17 +24,17 @@ METHOD = (
     "turns of all rows; legal is a system turn first or none, then a question and an answer in turn, the answer last, "
     "and a tool's turns only after an answer that called it"
 )
-ASSISTANT, USER, SYSTEM, TOOL = "assistant", "user", "system", "tool"
 
 
 def masks(view: View) -> dict[str, Any]:
     """Return the order of roles, what is trained on, and the tokens where the run counted them."""
     if not view.base.height:
         return {"skipped": "the run has no rows"}
-    flat = turns.flat(view)
+    flat = roles.turns(view.run.scan())
     trained = flat.filter("train")
-    illegal = {kind: _rows(view, flat.filter(wrong)) for kind, wrong in _wrong().items()}
+    illegal = {kind: _rows(view, flat.filter(wrong)) for kind, wrong in roles.faults().items()}
     learns = _rows(view, trained)
+    strangers = trained.filter(pl.col("role") != roles.ASSISTANT)
     return {
         "method": METHOD,
         "rows": view.base.height,
@@ -43,29 +43,9 @@ def masks(view: View) -> dict[str, Any]:
         "roles": _roles(flat),
         "untrained": _found(view, ~learns, "no trained turn"),
         "empty": _found(view, _rows(view, trained.filter("blank")), "empty trained turn"),
-        "strangers": _found(view, _rows(view, trained.filter(pl.col("role") != ASSISTANT)), "trained, not assistant"),
+        "strangers": _found(view, _rows(view, strangers), "trained, not assistant"),
         "tokens": _tokens(view),
     }
-
-
-def _wrong() -> dict[str, pl.Expr]:
-    """Return for each kind of illegal order the turns at which it is seen, among all turns in order."""
-    role, row = pl.col("role"), pl.col("row")
-    begins = (row != row.shift(1)).fill_null(True)
-    ends = (row != row.shift(-1)).fill_null(True)
-    before = pl.when(~begins).then(role.shift(1))
-    opening = begins | (before == SYSTEM)
-    found = {
-        "a system turn that is not the first": (role == SYSTEM) & ~begins,
-        "an answer before any question": (role == ASSISTANT) & opening,
-        "two questions in a row": (role == USER) & (before == USER),
-        "two answers in a row": (role == ASSISTANT) & (before == ASSISTANT),
-        "a tool's turn that follows no answer": (role == TOOL) & (opening | (before == USER)),
-        "a question where a tool's turn waits for an answer": (role == USER) & (before == TOOL),
-        "the last turn is no answer": ends & (role != ASSISTANT),
-        "an unknown role": role.is_null(),
-    }
-    return {kind: wrong.fill_null(False) for kind, wrong in found.items()}
 
 
 def _rows(view: View, flat: pl.DataFrame) -> npt.NDArray[np.bool_]:

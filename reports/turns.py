@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from curate.schema import ROLES
 from reports.view import View
 
 SIGNALS = ("total", "trained", "first_trained")
-
-
-def flat(view: View) -> pl.DataFrame:
-    """Return every turn of every row, in order.
-
-    Returns:
-        `row` (number of its row), `role` (null when it is none that we know), `train`, `blank` (nothing but blanks).
-    """
-    turn = pl.element().struct
-    parts = {
-        "role": turn.field("role").cast(pl.Enum(ROLES), strict=False),
-        "train": turn.field("train").fill_null(False),
-        "blank": turn.field("content").str.strip_chars().str.len_bytes().fill_null(0) == 0,
-    }
-    lists = view.run.scan().select(pl.col("messages").list.eval(part).alias(name) for name, part in parts.items())
-    turns = lists.with_row_index("row").filter(pl.col("role").list.len() > 0)
-    return turns.explode(*parts).collect()
 
 
 def counted_by(view: View) -> str | None:

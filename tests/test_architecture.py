@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
-          "parity", "intervals"}  # fmt: skip
+          "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
     "arithmetic", "banded", "calls", "chat", "classifier", "clean", "concepts", "copies", "covers", "disguise",
     "embed", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship", "languages", "lm", "mend", "options",
@@ -54,7 +54,7 @@ def allowed(name: str) -> set[str] | None:
         # Paths of finished runs come from the command line; what is measured of a model's words, public steps measure.
         ours = {module(source) for source in SOURCES if module(source).startswith("tune")}
         steps = {module(source) for source in SOURCES if module(source).startswith("curate.steps")}
-        return kernel | helpers | steps | ours
+        return kernel | helpers | steps | ours | {"curate.read", "curate.formats"}  # files as everywhere else
     if parts[:2] == ["curate", "steps"]:
         return kernel | helpers
     if parts[0] == "curate" and parts[-1] in KERNEL:

@@ -12,7 +12,7 @@ from curate import weights
 from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_text
-from tune.evaluate import asked, load
+from tune.evaluation import asked, load
 
 PREFIX = "curatune"
 _TASK = """# Written by `curate evaluate --lm-eval`; prompts are already written as the model {model} wants them.

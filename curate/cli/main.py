@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import catalogue, evaluation, judge, look, wording, work
+from curate.cli import catalogue, evaluation, judge, look, training, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -37,6 +37,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     evaluation.evaluate,
     catalogue.steps,
     wording.templates,
+    training.tune,
+    training.masks,
     catalogue.doctor,
 )
 for command in COMMANDS:

@@ -85,8 +85,9 @@ def progress(quiet: bool) -> Iterator[Progress]:
         tasks: dict[str, Any] = {}
 
         def update(label: str, done: int, total: int) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(shown(label), total=total or None)
-            bars.update(tasks[label], completed=done, total=total or None)
+            name = label.partition(": ")[0]  # what follows are figures, which change
+            if name not in tasks:
+                tasks[name] = bars.add_task(shown(label), total=total or None)
+            bars.update(tasks[name], description=shown(label), completed=done, total=total or None)
 
         yield update

