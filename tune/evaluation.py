@@ -75,7 +75,8 @@ def evaluate(
         progress: told a label, what is done and the total.
 
     Returns:
-        JSON data: model, data, means, labels, calibration, outcomes, worst, character (bias and safety), against.
+        JSON data: model, data, means, labels, corpora, calibration, outcomes, worst, character (bias and safety),
+            against.
 
     Raises:
         UserError: status 4 without held-out rows, 5 for a missing model.
@@ -164,7 +165,8 @@ def _one(
         "data": _told(known, items),
         "seconds": round(seconds, 1),
         "means": summary.means(scores, facts, seed=known.seed),
-        "labels": summary.labelled(labelled),
+        "labels": summary.labelled(labelled, seed=known.seed),
+        "corpora": summary.corpora(predictions, scores),
         "calibration": summary.calibrated(predictions),
         "outcomes": predictions.group_by("task", "outcome").len("n").sort("task", "outcome").to_dicts(),
         "worst": worst.worst(predictions, known.rows, train=known.train, progress=progress),

@@ -53,10 +53,18 @@ def test_an_interval_of_clusters_is_that_of_their_number() -> None:
 
 def test_confusion_and_what_always_the_same_label_would_reach() -> None:
     predictions = pl.DataFrame(
-        {"source": ["s"] * 3, "label": ["a", "a", "b"], "said": ["a", "b", "b"], "task": ["t"] * 3}
+        {
+            "record": ["x", "y", "z"],
+            "source": ["s"] * 3,
+            "label": ["a", "a", "b"],
+            "said": ["a", "b", "b"],
+            "task": ["t"] * 3,
+        }
     )
-    [found] = labelled(predictions)
+    [found] = labelled(predictions, seed=0)
     assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["macro_f1"] == pytest.approx(2 / 3)
+    assert (found["macro_f1_low"], found["macro_f1_high"]) == (0.0, 1.0)  # three records may all be wrong, or right
     assert found["always"] == {"label": "a", "accuracy": pytest.approx(2 / 3), "macro_f1": pytest.approx(0.4)}
     assert {"wanted": "a", "said": "b", "n": 1} in found["confusion"]
 
