@@ -1,6 +1,6 @@
 """Prove it: fine-tune on a mix, evaluate, and put every rule on trial."""
 
-from tune.evaluate import evaluate
+from tune.evaluation import evaluate
 from tune.harness import export_tasks
 from tune.settings import Settings
 from tune.training import Tuned, train

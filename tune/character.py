@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, Field
 
-from curate import embed, rulebook, rulefile, swaps, text
+from curate import embed, rulebook, rulefile, swaps, text, weights
 from curate.errors import UserError
 from curate.intervals import wilson
 from curate.lm import LanguageModel
@@ -18,9 +19,9 @@ from curate.rulefile import STRICT, Header
 from curate.steps.toxicity import TOXIC, toxicity
 from tune import generation, ranking
 
-# Sentences of the data for each pair of groups: with 40 a share is known within 0.15. Longer ones hide the one word
-# that differs; fewer than ten say nothing.
-_SENTENCES, _WORDS, _LEAST = 40, 40, 10
+# Sentences of the data for each pair of groups: with 30 a share is known within 0.18, and all pairs take SmolLM2 half a
+# minute. Longer ones cost more and say no more; fewer than ten say nothing.
+_SENTENCES, _WORDS, _LEAST = 30, 30, 10
 # Tokens that are written after a stem: a sentence.
 _CONTINUED = 24
 
@@ -75,8 +76,9 @@ def character(
         wrote, and of continuations of our stems).
     """
     file = pairs()
-    told = _preferred(lm, [(one.axis, one.prejudice, one.other) for one in file.pairs])
-    swapped = _preferred(lm, list(_swapped(rows)))
+    ours = [(one.axis, one.prejudice, one.other) for one in file.pairs]
+    told = _preferred(lm, ours, lambda done, of: progress("minimal pairs", done, of))
+    swapped = _preferred(lm, list(_swapped(rows)), lambda done, of: progress("swapped groups", done, of))
     written = predictions.filter(pl.col("options").is_null())["answer"].drop_nulls().to_list()
     prompts = [list(ranking.alone(lm, one.text).ids) for one in file.stems]
     limits = [_CONTINUED] * len(prompts)
@@ -89,7 +91,9 @@ def character(
     }
 
 
-def _preferred(lm: LanguageModel, told: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+def _preferred(
+    lm: LanguageModel, told: Sequence[tuple[str, str, str]], progress: ranking.Progress
+) -> list[dict[str, Any]]:
     """Return, by axis and over all, how often the first of two sentences is likelier.
 
     `share` compares whole sentences, as CrowS-Pairs does for causal models; `share_after` what both have in common
@@ -100,9 +104,11 @@ def _preferred(lm: LanguageModel, told: Sequence[tuple[str, str, str]]) -> list[
     for _, *both in told:
         one, other = (ranking.alone(lm, sentence) for sentence in both)
         same = _shared_end(one.ids, other.ids)
-        groups += [[text_] for text_ in (one, other)]
-        groups += [[ranking.Text(text_.ids, len(text_.ids) - same)] for text_ in (one, other)]
-    values = np.array([one[0] for one in ranking.likelihoods(lm, groups)]).reshape(-1, 4)
+        groups += [[whole] for whole in (one, other)]
+        # What comes before the shared end: with it, the end's likelihood is the difference.
+        groups += [[ranking.Text(whole.ids[: len(whole.ids) - same], 1)] for whole in (one, other)]
+    values = np.array([one[0] for one in ranking.likelihoods(lm, groups, progress=progress)]).reshape(-1, 4)
+    values[:, 2:] = values[:, :2] - values[:, 2:]
     axes = [axis for axis, *_ in told]
     return [
         _share(axis, values[[place for place, one in enumerate(axes) if axis in ("all", one)]])
@@ -155,7 +161,7 @@ def _is_first(pair: swaps.Pair, match: Any) -> bool:
 def _abuse(kind: str, texts: Sequence[str]) -> dict[str, Any]:
     """Return how abusive texts are, by the step `toxicity`; without an encoder by its lexicon alone."""
     try:
-        vectors: Any = embed.load().encode if texts else None
+        vectors: Any = partial(embed.load().encode, cache=weights.home().with_name("vectors")) if texts else None
     except UserError:  # the optional encoder is missing: `judged_by` says that only the lexicon looked
         vectors = None
     rows = pl.DataFrame(

@@ -12,7 +12,9 @@ from curate import weights
 from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_text
-from tune.evaluate import asked, load
+from curate.tokenizer import TOKENIZER
+from tune.evaluation import asked, load
+from tune.ranking import opening
 
 PREFIX = "curatune"
 _TASK = """# Written by `curate evaluate --lm-eval`; prompts are already written as the model {model} wants them.
@@ -65,10 +67,8 @@ def export_tasks(model: str, *, on: str | Path, out: str | Path, limit: int | No
     for item in asked(load(Path(on)), limit=limit):
         if item.choice is None:
             continue
-        turns = [{**turn, "train": False} for turn in item.turns[:-1]]
-        whole = coder.render([*turns, {"role": "assistant", "content": "x", "train": True}])
         document = {
-            "id": item.row["id"], "prompt": whole.text[: whole.trained[0][0]],
+            "id": item.row["id"], "prompt": opening(coder, item.turns),
             "choices": list(item.choice.answers), "target": item.choice.right,
         }  # fmt: skip
         data.setdefault(item.row["source"], []).append(orjson.dumps(document) + b"\n")
@@ -82,6 +82,16 @@ def export_tasks(model: str, *, on: str | Path, out: str | Path, limit: int | No
         text = _TASK.format(model=orjson.dumps(model).decode(), task=task, data=orjson.dumps(str(file)).decode())
         write_text(folder / f"{task}.yaml", text)
     tasks = sorted(one.stem for one in folder.glob(f"{PREFIX}_*.yaml"))
-    command = f"lm_eval --model hf --model_args pretrained={weights.folder(model)},dtype=float32 "
+    command = f"lm_eval --model hf --model_args {_arguments(model)},dtype=float32 "
     command += f"--tasks {','.join(tasks)} --include_path {folder}"
     return {"folder": str(folder), "tasks": tasks, "items": sum(map(len, data.values())), "command": command}
+
+
+def _arguments(model: str) -> str:
+    """Return how lm-eval is told of a model: its folder, of an adapter that of its base as well."""
+    folder = weights.folder(model)
+    adapter = folder / models.ADAPTER
+    if not adapter.is_file():
+        return f"pretrained={folder}"
+    base = weights.folder(str(orjson.loads(adapter.read_bytes())["base_model_name_or_path"]))
+    return f"pretrained={base},peft={folder},tokenizer={folder if (folder / TOKENIZER).is_file() else base}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.lm import LanguageModel
-from curate.tokenizer import trained_tokens
+from curate.tokenizer import Tokenizer, trained_tokens
 
 Progress = Callable[[int, int], None]
 Turns = Sequence[Mapping[str, Any]]
@@ -77,10 +77,18 @@ def texts(lm: LanguageModel, turns: Turns, answers: Sequence[str]) -> list[Text]
     return _windowed(lm, found)
 
 
+def opening(coder: Tokenizer, turns: Turns) -> str:
+    """Return a conversation as a text, up to where its last turn, the assistant's, begins.
+
+    It is a prefix of what training rendered; what a template writes for its generation prompt may be another one.
+    """
+    whole = coder.render([*({**turn, "train": False} for turn in turns[:-1]), {**_ANSWER, "content": "x"}])
+    return whole.text[: whole.trained[0][0]]
+
+
 def prompt(lm: LanguageModel, turns: Turns) -> list[int]:
     """Return the tokens of a conversation up to where its last turn, the assistant's, begins."""
-    whole = lm.coder.render([*({**turn, "train": False} for turn in turns[:-1]), {**_ANSWER, "content": "x"}])
-    return list(lm.coder.encode([whole.text[: whole.trained[0][0]]])[0].ids)
+    return list(lm.coder.encode([opening(lm.coder, turns)])[0].ids)
 
 
 def alone(lm: LanguageModel, sentence: str) -> Text:

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from curate import chance
-from curate.intervals import clustered, wilson
-from tune.metrics import SHARES, calibration, macro_f1
+from curate.intervals import RESAMPLES, clustered, wilson
+from tune.metrics import SHARES, calibration, corpus, macro_f1
 
 # Bounds of the bands of length, in words of prompt and answer: what fits on a screen, a page, and beyond.
 BANDS = (25, 50, 100, 200, 400)
@@ -69,21 +69,24 @@ def _mean(values: pl.DataFrame, metric: str, *, seed: int) -> dict[str, Any]:
     return {"metric": metric, **counts, "mean": mean, "low": low, "high": high, "interval": kind}
 
 
-def labelled(predictions: pl.DataFrame) -> list[dict[str, Any]]:
+def labelled(predictions: pl.DataFrame, *, seed: int) -> list[dict[str, Any]]:
     """Return what each source with a label set says of its labels.
 
     Args:
-        predictions: source, task, label and said, null where a row has no options.
+        predictions: record, source, task, label and said, null where a row has no options; of families whose options
+            are the same for all rows.
+        seed: of the bootstrap.
 
     Returns:
-        For each source: accuracy, that of always saying the most frequent label, macro F1 of both, and the confusion
-        (wanted, said, n), of families whose options are the same for all rows.
+        For each source: accuracy, macro F1 with a 95 % interval that draws records, what saying always the commonest
+        label would reach, and the confusion (wanted, said, n).
     """
     found = []
     closed = predictions.filter(pl.col("label").is_not_null())
     for (source,), part in sorted(closed.partition_by("source", as_dict=True).items()):
         wanted, said = part["label"].to_list(), part["said"].to_list()
         common = Counter(wanted).most_common(1)[0][0]
+        low, high = _macro_f1_interval(part, seed)
         pairs = sorted(Counter(zip(wanted, said, strict=True)).items())
         found.append(
             {
@@ -91,6 +94,8 @@ def labelled(predictions: pl.DataFrame) -> list[dict[str, Any]]:
                 "n": part.height,
                 "accuracy": float(np.mean([one == other for one, other in zip(wanted, said, strict=True)])),
                 "macro_f1": macro_f1(wanted, said),
+                "macro_f1_low": low,
+                "macro_f1_high": high,
                 "always": {
                     "label": common,
                     "accuracy": wanted.count(common) / len(wanted),
@@ -100,6 +105,29 @@ def labelled(predictions: pl.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _macro_f1_interval(part: pl.DataFrame, seed: int) -> tuple[float, float]:
+    """Return the 95 % percentile interval of macro F1, whole records drawn again and again."""
+    generator = chance.generator(seed, "macro F1")
+    groups = [(one["label"].to_list(), one["said"].to_list()) for one in part.sort("record").partition_by("record")]
+    found = []
+    for _ in range(RESAMPLES):
+        drawn = [groups[place] for place in generator.integers(0, len(groups), size=len(groups))]
+        wanted, said = ([one for group in drawn for one in group[side]] for side in (0, 1))
+        found.append(macro_f1(wanted, said))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def corpora(predictions: pl.DataFrame, scores: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return BLEU and chrF of all answers of each task that is judged by them, which the mean of items is not."""
+    tasks = scores.filter(pl.col("metric").is_in(["chrf", "bleu"]))["task"].unique().sort()
+    parts = [(task, predictions.filter(pl.col("task") == task, pl.col("options").is_null())) for task in tasks]
+    return [
+        {"task": task, "n": part.height, **corpus(part["answer"].to_list(), part["wanted"].to_list())}
+        for task, part in parts
+    ]
 
 
 def calibrated(predictions: pl.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate import embed
+from curate import embed, weights
 from curate.errors import UserError
 
 # Answers shown for each task, and training rows for each answer: what a person reads in a quarter of an hour.
@@ -73,7 +73,11 @@ def _nearest(
         encoder = None
     if encoder is not None:
         wanted = [*texts, *(contents[place] for place in np.unique(best))]
-        found = encoder.encode(wanted, progress=lambda done, total: progress("nearest rows", done, total))
+        found = encoder.encode(
+            wanted,
+            cache=weights.home().with_name("vectors"),
+            progress=lambda done, total: progress("nearest rows", done, total),
+        )
         at = {int(place): len(texts) + number for number, place in enumerate(np.unique(best))}
         places = np.array([[at[int(one)] for one in line] for line in best])
         method, values = "vectors", np.einsum("nd,nkd->nk", found[: len(texts)], found[places])

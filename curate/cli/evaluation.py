@@ -15,7 +15,7 @@ from curate.errors import UserError
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="smollm2, or a model's or adapter's folder.")]
 On = Annotated[Path | None, typer.Option("--run", metavar="RUN", help="Evaluate on the held-out rows of a run.")]
-Rows = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="... or on the rows of a Parquet file.")]
+Rows = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="... or on a file of rows or conversations.")]
 Most = Annotated[int | None, typer.Option("--limit", min=1, help="At most N records of each source.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder.", show_default="<RUN>.<MODEL>")]
 Others = Annotated[list[str] | None, typer.Option("--against", metavar="MODEL", help="Another model; repeatable.")]

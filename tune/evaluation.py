@@ -16,10 +16,16 @@ from curate.errors import INPUT, UserError
 from curate.folders import make
 from curate.lm import LanguageModel
 from curate.rundir import RunDir, file_digest, write_frame, write_json
-from tune import answers, character, summary, worst
+from curate.schema import prompt_and_response
+from tune import answers, character, data, summary, worst
 from tune.scoring import Progress, answered
 
+# Of weights while they are judged, whatever they were tuned in: a score may not depend on what was faster today, and in
+# bf16 two options less than 0.1 nats apart change places (measured: 0.37 nats between two ways of batching).
+_DTYPE = "fp32"
 SCORES, PREDICTIONS, EVALUATION = "scores.parquet", "predictions.parquet", "evaluation.json"
+# What rows without a task family count as: those of instruction data.
+INSTRUCTIONS = "instructions"
 _NEEDED = ("record", "id", "source", "task", "template", "messages", "prompt", "response", "slots")
 
 
@@ -61,32 +67,34 @@ def evaluate(
 
     Args:
         model: `smollm2`, or a folder: a whole model or an adapter.
-        on: a run directory, whose held-out rows are taken, or a Parquet file with the columns of rows.
+        on: a run directory, whose held-out rows are taken, or a file: rows of ours as Parquet, or instruction data of
+            any format that `curate audit` reads.
         out: the folder; `<on>.<model>` when left out.
         limit: at most so many records of each source, those of the lowest hash.
         against: more models.
         progress: told a label, what is done and the total.
 
     Returns:
-        JSON data: model, data, means, labels, calibration, outcomes, worst, character (bias and safety), against.
+        JSON data: model, data, means, labels, corpora, calibration, outcomes, worst, character (bias and safety),
+            against.
 
     Raises:
         UserError: status 4 without held-out rows, 5 for a missing model.
     """
-    data = load(Path(on))
-    folder = Path(out) if out is not None else data.path.with_name(f"{data.path.stem}.{_plain(model)}")
-    items = asked(data, limit=limit)
+    known = load(Path(on))
+    folder = Path(out) if out is not None else known.path.with_name(f"{known.path.stem}.{_plain(model)}")
+    items = asked(known, limit=limit)
     make(folder)
     found: dict[str, Any] = {}
     tables: dict[str, pl.DataFrame] = {}
     for place, name in enumerate(dict.fromkeys([model, *against])):
         into = folder if not place else folder / "against" / f"{place}-{_plain(name)}"
-        report, tables[name] = _one(name, items, data=data, out=into, progress=progress)
+        report, tables[name] = _one(name, items, known=known, out=into, progress=progress)
         if not place:
             found = report
         else:
             found.setdefault("models", [_brief(found)]).append(_brief(report))
-    found["against"] = list(summary.beside(tables, seed=data.seed))
+    found["against"] = list(summary.beside(tables, seed=known.seed))
     write_json(folder / EVALUATION, found)
     return {"out": str(folder), **found}
 
@@ -101,62 +109,68 @@ def load(path: Path) -> Data:
         run = RunDir.open(path)
         rows, train, manifest = run.heldout(), run.rows(), run.manifest
     else:
-        rows, train, manifest = _file(path), None, {}
+        rows, train, manifest = _file(path), None, dict[str, Any]()
     if not rows.height:
         fix = 'hold sources out (`split = "heldout"`) or clusters (`heldout = { clusters = […] }`) in the recipe'
         raise UserError(str(path), "has no held-out rows", fix, code=INPUT)
-    return Data(path, rows, train, manifest)
+    return Data(path, rows.with_columns(pl.col("task").fill_null(INSTRUCTIONS)), train, manifest)
 
 
 def _file(path: Path) -> pl.DataFrame:
+    """Return rows as they are; conversations of any other file as rows of instruction data."""
+    found = data.rows(path)
+    if set(_NEEDED) <= set(found.columns):
+        return found
     try:
-        rows = pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        fix = "give a run directory, or rows as a run writes them (heldout.parquet, mix.parquet)"
-        raise UserError(str(path), f"cannot be read: {str(error)[:120]}", fix, code=INPUT) from error
-    if missing := [name for name in _NEEDED if name not in rows.columns]:
-        what = f"lacks the columns {', '.join(missing)}"
-        raise UserError(str(path), what, "give rows as a run writes them (heldout.parquet, mix.parquet)", code=INPUT)
-    return rows
+        parts = [prompt_and_response(turns) for turns in found["messages"].to_list()]
+    except ValueError as error:
+        fix = "leave conversations without an answer out"
+        raise UserError(str(path), str(error), fix, code=INPUT) from error
+    told = pl.DataFrame(parts, schema={"prompt": pl.String, "response": pl.String}, orient="row")
+    nothing = {name: pl.lit(None, dtype=pl.String) for name in ("task", "template", "lang", "slots")}
+    content = pl.concat_str("prompt", "response", separator="\n")
+    named = found.select("id", "messages").hstack(told)
+    return named.with_columns(record=pl.col("id"), source=pl.lit(path.stem), content=content, **nothing)
 
 
-def asked(data: Data, *, limit: int | None) -> list[answers.Asked]:
+def asked(known: Data, *, limit: int | None) -> list[answers.Asked]:
     """Return what the rows ask for, of at most `limit` records of each source."""
-    recipe = data.manifest.get("recipe", {})
+    recipe = known.manifest.get("recipe", {})
     own = (recipe.get("templates") or {}).get("path")
-    places = [] if own is None else [Path(own), Path(data.manifest.get("recipe_file") or ".").parent / own]
+    places = [] if own is None else [Path(own), Path(known.manifest.get("recipe_file") or ".").parent / own]
     families = rulebook.families(next((place for place in places if place.is_dir()), None))
-    found = answers.asked(data.rows, families=families, recipe=recipe)
+    found = answers.asked(known.rows, families=families, recipe=recipe)
     if limit is None:
         return found
-    records = data.rows.select("source", "record").unique().sort("source", "record")
+    records = known.rows.select("source", "record").unique().sort("source", "record")
     kept = set(records.group_by("source", maintain_order=True).head(limit)["record"])
     return [item for item in found if item.row["record"] in kept]
 
 
 def _one(
-    name: str, items: Sequence[answers.Asked], *, data: Data, out: Path, progress: Progress
+    name: str, items: Sequence[answers.Asked], *, known: Data, out: Path, progress: Progress
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """Evaluate one model and write what was found."""
-    lm = models.load(name)
+    lm = models.load(name, dtype=_DTYPE)
     started = time.perf_counter()
     try:
         scores, predictions = answered(lm, items, progress=progress)
     except ValueError as error:
         raise UserError(f"model '{name}'", str(error), "take a model whose template fits the data") from error
     seconds = time.perf_counter() - started
-    facts = _facts(items, data.manifest)
+    facts = _facts(items, known.manifest)
     labelled = predictions.filter(pl.col("task") != "multiple_choice")  # whose options are each row's own
     found = {
         "model": {"name": name, "sha": lm.sha, "dtype": lm.dtype, "parameters": _parameters(lm)},
-        "data": _told(data, items),
+        "data": _told(known, items),
         "seconds": round(seconds, 1),
-        "means": summary.means(scores, facts, seed=data.seed),
-        "labels": summary.labelled(labelled),
+        "means": summary.means(scores, facts, seed=known.seed),
+        "labels": summary.labelled(labelled, seed=known.seed),
+        "corpora": summary.corpora(predictions, scores),
         "calibration": summary.calibrated(predictions),
         "outcomes": predictions.group_by("task", "outcome").len("n").sort("task", "outcome").to_dicts(),
-        "worst": worst.worst(predictions, data.rows, train=data.train, progress=progress),
-        "character": character.character(lm, data.rows, predictions, progress=progress),
+        "worst": worst.worst(predictions, known.rows, train=known.train, progress=progress),
+        "character": character.character(lm, known.rows, predictions, progress=progress),
     }
     make(out)
     write_frame(out / SCORES, scores)
@@ -191,11 +205,11 @@ def _facts(items: Sequence[answers.Asked], manifest: Mapping[str, Any]) -> pl.Da
     return pl.DataFrame(lines, schema=schema)
 
 
-def _told(data: Data, items: Sequence[answers.Asked]) -> dict[str, Any]:
+def _told(known: Data, items: Sequence[answers.Asked]) -> dict[str, Any]:
     """Return what the evaluation says of its data."""
-    file = data.path / "heldout.parquet" if data.path.is_dir() else data.path
+    file = known.path / "heldout.parquet" if known.path.is_dir() else known.path
     records = {item.row["record"] for item in items}
-    return {"path": str(data.path), "sha256": file_digest(file), "rows": len(items), "records": len(records)}
+    return {"path": str(known.path), "sha256": file_digest(file), "rows": len(items), "records": len(records)}
 
 
 def _parameters(lm: LanguageModel) -> int:
