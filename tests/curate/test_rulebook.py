@@ -8,6 +8,7 @@ from curate import rulebook
 from curate.concepts import ConceptFile
 from curate.errors import UserError
 from curate.evidence import Evidence
+from tune.character import pairs
 from tune.plan import load_plan
 
 FAMILY = """
@@ -188,11 +189,12 @@ def test_an_empty_template_folder_is_an_error(tmp_path):
 def test_the_examples_of_the_readme_are_legal(written):
     readme = (rulebook.RULES / "README.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in readme.split("```toml\n")[1:]]
-    template, lexicon, patterns, ideas, _, known, trial = blocks
+    template, lexicon, patterns, ideas, minimal, _, known, trial = blocks
     own = written(template.replace("classification", "own_labels"), "own_labels.toml").parent
     assert rulebook.families(own)["own_labels"].example_labels == ("calm", "angry")
     assert rulebook.lexicon(written(lexicon)).entries[0].weight == 0.5
     assert rulebook.patterns(written(patterns))[0].validator == "luhn"
     assert rulebook.load(written('why = "a test"\n' + known), Evidence).reviewed[0].right == 46
     assert rulebook.load(written(ideas), ConceptFile).concepts
+    assert pairs(written(minimal)).pairs
     assert load_plan(written(trial)).name == "near copies"
