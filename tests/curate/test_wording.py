@@ -51,7 +51,7 @@ def test_templates_of_ones_own_are_shown_with_what_is_wrong_with_them(news: Path
         encoding="utf-8",
     )
     found = curate(
-        "classification", "--templates", "own", "--record", f"{news.name}:1",
+        "templates", "classification", "--templates", "own", "--record", f"{news.name}:1",
         "--field", "text=body", "--field", "label=topic", cwd=news.parent,
     )  # fmt: skip
     assert found.returncode == 0

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate.render import Plan, Pool, render
+from curate.render import Plan, Pool, renderer
 from curate.rulebook import families
 from curate.schema import digest
 from tune.answers import Asked, asked
@@ -25,7 +25,7 @@ SLOTS: dict[str, dict[str, Any]] = {
 def rendered(make_rows: Callable[..., pl.DataFrame], task: str, **plan: Any) -> pl.DataFrame:
     record = digest(task)
     pool = Pool(labels=LABELS) if task != "multiple_choice" else Pool()
-    found = render(record, SLOTS[task], family=FAMILIES[task], pool=pool, plan=Plan(per_record=99, seed=13, **plan))
+    found = renderer(family=FAMILIES[task], pool=pool, plan=Plan(per_record=99, seed=13, **plan))(record, SLOTS[task])
     return make_rows(
         *(
             {"record": record, "task": task, "template": one.template, "prompt": one.prompt, "response": one.response,
