@@ -21,7 +21,7 @@ from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
-from tune import adapter, checkpoint, data, layout, processes, schedule, tiny, trackers
+from tune import adapter, checkpoint, data, layout, pairs, preference, processes, schedule, tiny, trackers
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -31,6 +31,8 @@ LOG = "log.parquet"
 # most published recipes.
 _NORM = 1.0
 _RATES = {"adapter": 1e-3, "full": 1e-4, "scratch": 3e-3}
+# Of pairs a tenth: an answer is made unlikely much faster than likely, and what is good with it goes too.
+_PAIRS = 0.1
 # Seconds between checkpoints, and more where writing one takes over a twentieth of the time: of a full model, 1.6 GB.
 _PAUSE, _SHARE = 30.0, 20
 # Steps of which the first and the last loss are means.
@@ -55,9 +57,10 @@ class _Work:
     """All that the steps of a training need."""
 
     model: lm.LanguageModel
-    examples: Sequence[data.Example]
+    groups: Sequence[Sequence[data.Example]]
     plan: Sequence[Sequence[int]]
     forward: layout.Forward
+    objective: layout.Objective | None
     settings: Settings
     rate: float
 
@@ -74,7 +77,8 @@ def train(
     """Fine-tune a model on a mix; broken off, the same call goes on from its last checkpoint; done, it does nothing.
 
     Args:
-        mix: rows with `messages`, a run directory, or a file of conversations.
+        mix: rows with `messages`, a run directory, or a file of conversations; or pairs (rows with `rejected` too, as
+            of `pairs.load`, or a file of them), from which a model learns what is preferred: see `preference`.
         out: folder for what is trained, its log of steps and tune.json; new, empty, or of an earlier training.
         model: a name or path for `curate.lm.load`, `tiny` for a small Llama from scratch, or a model that is loaded, or
             a trunk with one and what is kept of it; the weights are as before afterwards, unless all are trained.
@@ -88,7 +92,7 @@ def train(
     """
     processes.join()
     folder = _free(Path(out))
-    rows = data.rows(mix)
+    rows, paired = _rows(mix)
     if not rows.height:
         raise UserError("mix", "has no rows", "there is nothing to train on")
     with _loaded(model, rows, settings, seed) as (loaded, name):
@@ -97,9 +101,12 @@ def train(
         encoded = data.encode(rows, coder=loaded.coder, window=window)
         size = settings.batch or (32 if loaded.model.device.type == "cuda" else 8)
         kind = "scratch" if scratch else "full" if settings.full else "adapter"
-        plan = schedule.steps(encoded.examples, settings=settings, size=size, seed=seed)
-        facts = _facts(loaded, encoded, settings, {"base": name, "kind": kind, "seed": seed, "rows": rows["id"]})
-        facts |= {"batch": size, "window": window, "rate": settings.rate or _RATES[kind], "steps": len(plan)}
+        both = encoded.examples
+        groups = list(zip(both[0::2], both[1::2], strict=True)) if paired else [(one,) for one in both]
+        plan = schedule.steps([one[0] for one in groups], settings=settings, size=size, seed=seed)
+        facts = _facts(loaded, encoded, settings, {"base": name, "kind": kind, "seed": seed, "rows": len(groups)})
+        rate = settings.rate or _RATES[kind] * (_PAIRS if paired else 1)
+        facts |= {"pairs": paired, "batch": size, "window": window, "rate": rate, "steps": len(plan)}
         facts["key"] = digest(canonical(facts))
         done = _finished(folder, str(facts["key"]))
         if done is not None:
@@ -107,13 +114,25 @@ def train(
         make(folder)
         with adapter.opened(loaded, settings=settings, base=name, full=kind != "adapter", seed=seed) as trained:
             started = time.perf_counter()
-            forward = _forward(loaded, model, encoded.examples, settings)
-            work = _Work(loaded, encoded.examples, plan, forward, settings, float(facts["rate"]))
+            forward = _forward(loaded, model, both, settings)
+            planned = {place for step in plan for place in step} if paired else ()
+            first = [one for place in sorted(planned) for one in groups[place]]
+            objective = preference.learned(first, model=loaded, forward=forward, beta=settings.beta) if paired else None
+            work = _Work(loaded, groups, plan, forward, objective, settings, rate)
             log = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
             facts |= _outcome(log, time.perf_counter() - started)
             if processes.first():
                 _write(folder, facts, log, trained)
     return Tuned(folder, facts)
+
+
+def _rows(mix: pl.DataFrame | str | Path) -> tuple[pl.DataFrame, bool]:
+    """Return the conversations, and whether they are pairs, one after the other."""
+    if isinstance(mix, pl.DataFrame) and "rejected" in mix.columns:
+        return pairs.unpaired(mix), True
+    if not isinstance(mix, pl.DataFrame) and pairs.holds(mix):
+        return pairs.unpaired(pairs.load(Path(mix))), True
+    return data.rows(mix), False
 
 
 def _free(folder: Path) -> Path:
@@ -167,9 +186,9 @@ def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress:
     written, pause, read = started, _PAUSE, 0
     with trackers.told(work.settings.report_to, folder, total) as tell:
         for step in range(len(log), total):
-            examples = [work.examples[place] for place in work.plan[step]]
+            groups = [work.groups[place] for place in work.plan[step]]
             pace = work.rate * schedule.rate(step, total=total)
-            log.append({"step": step + 1, **_step(work, examples, weights, optimizer, pace)})
+            log.append({"step": step + 1, **_step(work, groups, weights, optimizer, pace)})
             tell(log[-1])
             now = time.perf_counter()
             read += int(log[-1]["tokens"])
@@ -183,13 +202,14 @@ def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress:
 
 
 def _step(
-    work: _Work, examples: Sequence[data.Example], weights: list[Any], optimizer: Any, rate: float
+    work: _Work, groups: Sequence[Sequence[data.Example]], weights: list[Any], optimizer: Any, rate: float
 ) -> dict[str, float]:
-    """Take one step: the mean loss of its trained tokens, its gradients, cut, and the change."""
+    """Take one step: the mean loss of its trained tokens or pairs, its gradients, cut, and the change."""
     import torch
 
+    examples = [one for group in groups for one in group]
     trained = int(sum(one.trained.sum() for one in examples))
-    mine = processes.share(examples)
+    mine = [one for group in processes.share(groups) for one in group]
     if mine:
         batch = (
             layout.packed(mine, model=work.model)
@@ -197,7 +217,8 @@ def _step(
             else layout.padded(mine, model=work.model)
         )
         with _autocast(work):
-            loss = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
+            parts = trained if work.objective is None else len(groups)
+            loss = layout.learn(batch, model=work.model, forward=work.forward, trained=parts, objective=work.objective)
     value = processes.total(weights, loss if mine else None)
     if not isfinite(value):
         fix = "lower the rate (settings.rate), or use dtype fp32"
@@ -208,7 +229,7 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     tokens = sum(len(one.ids) for one in examples)
-    return {"rows": len(examples), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}
+    return {"rows": len(groups), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}
 
 
 def _autocast(work: _Work) -> Any:
@@ -228,7 +249,7 @@ def _facts(model: lm.LanguageModel, encoded: data.Encoded, settings: Settings, t
         "base": {"name": told["base"], "sha": model.sha},
         "kind": told["kind"],
         "seed": told["seed"],
-        "rows": len(told["rows"]),
+        "rows": told["rows"],
         "rows_sha": digest(*(name for one in encoded.examples for name in (one.id, str(one.ids), str(one.trained)))),
         "tokens": encoded.tokens,
         "trained_tokens": encoded.trained,
