@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -52,18 +53,24 @@ class Cluster:
         """
         import ray
 
-        send = ray.remote(max_retries=RETRIES)(work)
+        send = ray.remote(max_retries=RETRIES)(_work)
         ahead: deque[Any] = deque()
         try:
             for task in tasks:
                 if len(ahead) >= AHEAD * self.processors:
                     yield _result(ahead.popleft())
-                ahead.append(send.remote(task))
+                ahead.append(send.remote(sys.path, work, task))
             while ahead:
                 yield _result(ahead.popleft())
         finally:
             for left in ahead:
                 ray.cancel(left, force=True)
+
+
+def _work(path: list[str], work: Callable[..., _Result], task: Any) -> _Result:
+    """Do a task in a worker, which finds modules, steps of the user's own among them, where its sender does."""
+    sys.path += [folder for folder in path if folder not in sys.path]
+    return work(task)
 
 
 def _result(reference: Any) -> Any:
