@@ -42,6 +42,9 @@ Code = Annotated[
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Where row-wise steps run: local or ray.", show_default="the recipe's")
 ]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="Refuse what would take more, such as 8GiB.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
 
 
@@ -68,6 +71,9 @@ def check(
     seed: Seed = None,
     allow_code: Code = False,
     as_json: Json = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Run 200 records and tell what all would take.")] = False,
 ) -> None:
     """Validate a recipe without running it, then show the plan."""
     from curate import check as checking
@@ -80,12 +86,30 @@ def check(
     if loaded.templates.path:
         lint.require(loaded.resolve(loaded.templates.path))
     planned = plan.plan(loaded, out=Path("runs") / loaded.name)
+    if estimate or memory:
+        planned["estimate"] = _estimated(loaded, memory, workers or cores())
     if as_json:
         print_json(planned)
         return
     from curate.cli.tables import show_plan
 
     show_plan(stdout(), planned)
+
+
+def _estimated(recipe: Recipe, memory: str | None, workers: int) -> dict[str, Any]:
+    """Return what a run would take.
+
+    Raises:
+        UserError: when that is more memory than it may.
+    """
+    from curate import estimate
+
+    if memory:
+        estimate.bytes_of(memory)  # a slip of the pen is told before the probe
+    told = estimate.estimate(recipe, workers=workers)
+    if memory:
+        estimate.require(told, memory=memory, file=recipe.file)
+    return told
 
 
 def run(
@@ -102,11 +126,13 @@ def run(
     quiet: Quiet = False,
     verbose: Verbose = False,
     engine: Engine = None,
+    memory: Memory = None,
     stage: Annotated[str | None, typer.Option("--stage", metavar="NAME", help="Only up to this stage.")] = None,
     shard: Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Of --stage, part I of N.")] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Finish what shards have worked out.")] = False,
 ) -> None:
     """Run a recipe: read, render, measure, judge, report. Or a part of it, as one of many processes or machines."""
+    from curate import check as checking
     from curate import shards
     from curate.recipe import load_recipe
 
@@ -115,6 +141,9 @@ def run(
     loaded = load_recipe(recipe, overrides=overrides, limit=limit, allow_code=allow_code)
     target = out if out is not None else Path("runs") / loaded.name
     _consistent(stage, shard, merge=merge, fresh=fresh)
+    if memory:
+        checking.require(loaded)
+        _estimated(loaded, memory, workers or cores())
     if stage is not None:
         part(loaded, target, stage=stage, shard=shard or "0/1", workers=workers, as_json=as_json, quiet=quiet)
         return
