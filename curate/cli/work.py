@@ -133,7 +133,8 @@ def run(
 ) -> None:
     """Run a recipe: read, render, measure, judge, report. Or a part of it, as one of many processes or machines."""
     from curate import check as checking
-    from curate import shards
+    from curate import fetch, shards
+    from curate.engine import CACHE
     from curate.recipe import load_recipe
 
     network(allow_download)
@@ -141,6 +142,8 @@ def run(
     loaded = load_recipe(recipe, overrides=overrides, limit=limit, allow_code=allow_code)
     target = out if out is not None else Path("runs") / loaded.name
     _consistent(stage, shard, merge=merge, fresh=fresh)
+    if allow_download:
+        loaded = fetch.local(loaded, store=target.parent / CACHE)
     if memory:
         checking.require(loaded)
         _estimated(loaded, memory, workers or cores())
