@@ -150,8 +150,9 @@ def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_sa
     assert found["items"] == 4
     assert found["contrasts"][0]["equal_epochs"] is None
     assert set(found["arms"][0]["scores"]) == {"probability", "closed_bits", "accuracy"}
+    more = told.tuning.model_copy(update={"rows": 30})
     with pytest.raises(UserError, match="tuning differ"):
-        trials.prepare(told.model_copy(update={"tuning": told.tuning.model_copy(update={"rows": 30})}), run=run, out=tmp_path / "trial")
+        trials.prepare(told.model_copy(update={"tuning": more}), run=run, out=tmp_path / "trial")
 
 
 def test_a_rule_that_hits_nothing_is_not_tried(run: RunDir) -> None:
