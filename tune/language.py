@@ -34,45 +34,45 @@ def lora(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Bu
 
 def lora_all(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:
     """Train an adapter on all layers; see `tune.tiers.RunCell`."""
-    return _cell(_model(budget.tuning.model), train, evaluation, seed=seed, budget=budget)
+    return _cell(model(budget.tuning.model), train, evaluation, seed=seed, budget=budget)
 
 
 @lru_cache(maxsize=1)
-def _model(name: str) -> lm.LanguageModel:
+def model(name: str, *, dtype: str = "auto") -> lm.LanguageModel:
     """Return a model, loaded once in a process: its weights are the same after each cell."""
     import torch
 
     if parent_process() is not None:
         torch.set_num_threads(1)  # workers share the machine; threads that wait for each other's cores stall both
-    return lm.load(name)
+    return lm.load(name, dtype=dtype)
 
 
 @lru_cache(maxsize=1)
 def _trunk(name: str, layers: int) -> Trunk:
     """Return the trunk whose states all cells of a process share."""
-    return Trunk(_model(name), layers)
+    return Trunk(model(name), layers)
 
 
 def _cell(
-    model: lm.LanguageModel | Trunk, train: pl.DataFrame, judged: pl.DataFrame, *, seed: int, budget: Budget
+    base: lm.LanguageModel | Trunk, train: pl.DataFrame, judged: pl.DataFrame, *, seed: int, budget: Budget
 ) -> pl.DataFrame:
     """Train and score once; without a row to train on the model is scored as it is."""
     items = evaluation.asked(evaluation.Data(Path(), judged, None, budget.told), limit=None)
     if not train.height:
-        return scored(model, items)
-    kept = isinstance(model, Trunk)
+        return scored(base, items)
+    kept = isinstance(base, Trunk)
     settings = Settings(
         epochs=1, rank=budget.tuning.rank, layers=budget.tuning.layers if kept else None, kept=kept,
         window=budget.tuning.window,
     )  # fmt: skip
     rows = train.with_columns(copies=pl.col("times"))  # as often as the budget says: one epoch of that is all
     with tempfile.TemporaryDirectory(prefix="curate-cell-") as folder:
-        done = training.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=seed)
-        with adapter.worn(model.model if isinstance(model, Trunk) else model, done.path):
-            return scored(model, items)
+        done = training.train(rows, out=Path(folder) / "out", model=base, settings=settings, seed=seed)
+        with adapter.worn(base.model if isinstance(base, Trunk) else base, done.path):
+            return scored(base, items)
 
 
-def scored(model: lm.LanguageModel | Trunk, items: Sequence[Asked]) -> pl.DataFrame:
+def scored(base: lm.LanguageModel | Trunk, items: Sequence[Asked]) -> pl.DataFrame:
     """Return the scores of items, columns of `tune.tiers.SCORES`.
 
     Of a closed answer: `probability`, that of the right option among all by the likelihood of whole answers, its
@@ -80,13 +80,13 @@ def scored(model: lm.LanguageModel | Trunk, items: Sequence[Asked]) -> pl.DataFr
     wanted answer. Both lie in [0, 1]. An empty wanted answer is not scored.
 
     Args:
-        model: a model, or a trunk with one.
+        base: a model, or a trunk with one.
         items: what is asked.
 
     Raises:
         UserError: when the model's chat template cannot render a row.
     """
-    loaded, states = (model.model, model.states) if isinstance(model, Trunk) else (model, None)
+    loaded, states = (base.model, base.states) if isinstance(base, Trunk) else (base, None)
     asked = [item for item in items if item.choice is not None or item.row["response"]]
     try:
         groups = [ranking.texts(loaded, item.turns, _answers(item)) for item in asked]

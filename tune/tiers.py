@@ -153,6 +153,10 @@ TIERS: Mapping[str, Tier] = {
         "sentence vectors and logistic regression on the slots of tasks with closed labels",
         "tune.probe:embedding", "probability", _CLOSED, seeds=20, draw=0.5, start=0.6, seen=0.005,
     ),
+    "trunk-head": Tier(
+        "logistic regression on the states of a small language model, on the slots of tasks with closed labels",
+        "tune.head:trunk_head", "probability", _CLOSED, seeds=20, draw=0.5, start=0.6, seen=0.005, distinct=0.3,
+    ),
     "lora": Tier(
         "a small language model, its upper layers adapted, its lower ones computed once per text",
         "tune.language:lora", "probability", seeds=8, tuned=True, pilot=3,

@@ -72,7 +72,7 @@ class Trunk:
             count = max(1, _TOKENS // max(1, wanted[missing[0]]))
             part, missing = missing[:count], missing[count:]
             ids, options = lay(part)
-            with torch.no_grad(), _only(self.model, lower=True, layers=self.layers):
+            with torch.no_grad(), only(self.model, lower=True, layers=self.layers):
                 states = self.model.states(ids, **options)
             for one, found in zip(part, states, strict=True):
                 self.kept[one] = found[: wanted[one]].clone()
@@ -91,7 +91,7 @@ class Trunk:
         import torch
 
         below = torch.nn.utils.rnn.pad_sequence([self.kept[one] for one in keys], batch_first=True)
-        with _only(self.model, lower=False, layers=self.layers):
+        with only(self.model, lower=False, layers=self.layers):
             return self.model.model.base_model(inputs_embeds=below, use_cache=False, **options).last_hidden_state
 
     def _check(self) -> None:
@@ -102,9 +102,9 @@ class Trunk:
         with torch.no_grad():
             whole = self.model.states(ids).float()
             try:
-                with _only(self.model, lower=True, layers=self.layers):
+                with only(self.model, lower=True, layers=self.layers):
                     below = self.model.states(ids)
-                with _only(self.model, lower=False, layers=self.layers):
+                with only(self.model, lower=False, layers=self.layers):
                     halves = self.model.model.base_model(inputs_embeds=below, use_cache=False).last_hidden_state.float()
             except AttributeError:
                 halves = torch.full_like(whole, float("inf"))
@@ -114,8 +114,14 @@ class Trunk:
 
 
 @contextmanager
-def _only(model: LanguageModel, *, lower: bool, layers: int) -> Iterator[None]:
-    """Leave a model its lower layers without the last norm, or its upper ones, for a while."""
+def only(model: LanguageModel, *, lower: bool, layers: int) -> Iterator[None]:
+    """Leave a model its lower layers without the last norm, or its upper ones, for a while.
+
+    Args:
+        model: of the Llama kind.
+        lower: which of both.
+        layers: how many count as upper.
+    """
     import torch
 
     inner = model.model.base_model

@@ -12,7 +12,7 @@ from conversations import talk
 from tiny_model import write_model
 
 from curate import lm
-from tune import language, ranking
+from tune import head, language, ranking
 from tune.tiers import SCORES, Budget, RunCell
 from tune.trunk import Trunk
 from tune.tuning import Tuning
@@ -62,6 +62,32 @@ def test_what_is_taught_becomes_more_probable(model: str, tier: RunCell) -> None
     assert set(taught["metric"]) == {"probability", "closed_bits", "accuracy"}
     assert mean(taught, "probability") > mean(base, "probability") > mean(wrongly, "probability")
     assert mean(taught, "closed_bits") < mean(base, "closed_bits") < mean(wrongly, "closed_bits")
+
+
+def test_a_head_on_kept_states_learns_labels_and_computes_each_text_once(model: str, tmp_path: Path) -> None:
+    own = Budget(0, tmp_path, Tuning(model=model))
+    judged, train = rows(6, start=100), rows(24)
+    taught = head.trunk_head(train, judged, seed=0, budget=own)
+    assert set(taught["metric"]) == {"probability", "closed_bits", "accuracy"}
+    assert mean(taught, "accuracy") == 1
+    assert mean(head.trunk_head(rows(24, wrong=True), judged, seed=0, budget=own), "accuracy") == 0
+    files = list(tmp_path.glob("states/*/*.npz"))
+    assert head.trunk_head(train, judged, seed=0, budget=own).equals(taught)
+    assert list(tmp_path.glob("states/*/*.npz")) == files
+
+
+def test_a_state_depends_on_its_text_alone(model: str, tmp_path: Path) -> None:
+    loaded = lm.load(model, dtype="fp32")
+    texts = ["two", "two and four", "", "what is two and two ?"]
+    together = head.states(texts, model=loaded, cache=tmp_path / "one")
+    assert together.shape == (4, 32)
+    for place, text in enumerate(texts):
+        alone = head.states([text], model=loaded, cache=tmp_path / str(place))
+        assert alone[0] == pytest.approx(together[place], abs=1e-5)
+    with torch.inference_mode():
+        layers = loaded.model.base_model(torch.tensor([[12]]), output_hidden_states=True).hidden_states
+    half = layers[2][0, 0].numpy()  # of three layers two are read; 12 is `two`
+    assert together[0] == pytest.approx([*half, *half], abs=1e-5)
 
 
 def test_a_cell_leaves_nothing_behind(model: str) -> None:
