@@ -13,6 +13,7 @@ from curate.lm import LanguageModel
 from tune import generation, ranking
 from tune.answers import Asked, Choice
 from tune.metrics import WRITTEN, brier, normalised
+from tune.trees import Text
 
 Progress = Callable[[str, int, int], None]
 # Longest answer that is written, in tokens: a paragraph, and 3 seconds on one core with SmolLM2.
@@ -79,7 +80,7 @@ def _ranked(
 
 
 def _chosen(
-    choice: Choice, group: Sequence[ranking.Text], values: Sequence[float], prior: Sequence[float]
+    choice: Choice, group: Sequence[Text], values: Sequence[float], prior: Sequence[float]
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the scores of one ranking: of the whole answer, per token, per character, and beyond its prior."""
     raw = np.array(values)
