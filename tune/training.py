@@ -21,7 +21,7 @@ from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
-from tune import adapter, checkpoint, data, layout, processes, schedule, tiny, trackers
+from tune import adapter, checkpoint, data, dynamics, layout, processes, schedule, tiny, trackers
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -109,10 +109,12 @@ def train(
             started = time.perf_counter()
             forward = _forward(loaded, model, encoded.examples, settings)
             work = _Work(loaded, encoded.examples, plan, forward, settings, float(facts["rate"]))
-            log = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
-            facts |= _outcome(log, time.perf_counter() - started)
+            where = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
+            facts |= _outcome(where.log, time.perf_counter() - started)
             if processes.first():
-                _write(folder, facts, log, trained)
+                if processes.count() == 1:  # of several each saw its share alone
+                    dynamics.write(folder, where.seen, encoded.examples)
+                _write(folder, facts, where.log, trained)
     return Tuned(folder, facts)
 
 
@@ -157,39 +159,43 @@ def _forward(
     return trunk.forward
 
 
-def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress: Progress) -> list[dict[str, float]]:
-    """Train, from the last checkpoint on; return a line for each step."""
+def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress: Progress) -> checkpoint.Standing:
+    """Train, from the last checkpoint on; return a line for each step, and what it saw of each example."""
     import torch
 
     optimizer = torch.optim.AdamW(weights, lr=work.rate, weight_decay=0.0)
-    log = checkpoint.restore(folder, key=key, weights=weights, optimizer=optimizer)
+    where = checkpoint.restore(folder, key=key, weights=weights, optimizer=optimizer)
+    log = where.log
     total, started = len(work.plan), time.perf_counter()
     written, pause, read = started, _PAUSE, 0
     with trackers.told(work.settings.report_to, folder, total) as tell:
         for step in range(len(log), total):
-            examples = [work.examples[place] for place in work.plan[step]]
             pace = work.rate * schedule.rate(step, total=total)
-            log.append({"step": step + 1, **_step(work, examples, weights, optimizer, pace)})
+            line, seen = _step(work, work.plan[step], weights, optimizer, pace)
+            log.append({"step": step + 1, **line})
+            where.seen.extend(seen)
             tell(log[-1])
             now = time.perf_counter()
             read += int(log[-1]["tokens"])
             note = f"loss {log[-1]['loss']:.3f}, {read / (now - started):,.0f} tokens/s"
             progress(f"training: {note}", step + 1, total)
             if now - written > pause and processes.first():
-                checkpoint.save(folder, key=key, log=log, weights=weights, optimizer=optimizer)
+                checkpoint.save(folder, key=key, where=where, weights=weights, optimizer=optimizer)
                 written = time.perf_counter()
                 pause = max(_PAUSE, _SHARE * (written - now))
-    return log
+    return where
 
 
 def _step(
-    work: _Work, examples: Sequence[data.Example], weights: list[Any], optimizer: Any, rate: float
-) -> dict[str, float]:
+    work: _Work, places: Sequence[int], weights: list[Any], optimizer: Any, rate: float
+) -> tuple[dict[str, float], list[dynamics.Seen]]:
     """Take one step: the mean loss of its trained tokens, its gradients, cut, and the change."""
     import torch
 
+    examples = [work.examples[place] for place in places]
     trained = int(sum(one.trained.sum() for one in examples))
     mine = processes.share(examples)
+    learned = None
     if mine:
         batch = (
             layout.packed(mine, model=work.model)
@@ -197,8 +203,8 @@ def _step(
             else layout.padded(mine, model=work.model)
         )
         with _autocast(work):
-            loss = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
-    value = processes.total(weights, loss if mine else None)
+            learned = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
+    value = processes.total(weights, learned.loss if learned else None)
     if not isfinite(value):
         fix = "lower the rate (settings.rate), or use dtype fp32"
         raise UserError("training", "the loss is no number any more", fix)
@@ -208,7 +214,8 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     tokens = sum(len(one.ids) for one in examples)
-    return {"rows": len(examples), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}
+    seen = dynamics.seen(processes.share(places), mine, learned) if learned else []
+    return {"rows": len(examples), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}, seen
 
 
 def _autocast(work: _Work) -> Any:
