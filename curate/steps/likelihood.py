@@ -62,6 +62,8 @@ def likelihood(
         raise UserError("step 'likelihood'", f"window = {window} holds no answer", "2 or more")
     messages = rows["messages"].to_list()
     if not any(messages):
+        if model is None:
+            weights.packaged()  # `curate check` tries each step on no rows: here it is told that the package is missing
         return pl.DataFrame({name: [None] * rows.height for name in _SCHEMA}, schema=_SCHEMA)
     loaded = _loaded(model, dtype, _stamps(model))
     found = losses.answers(loaded, messages, window=window)

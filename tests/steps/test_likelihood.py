@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from polars.testing import assert_frame_equal
 from tiny_model import write_model
 from tiny_tokenizer import SPECIAL, WORDS, write_tokenizer
 
-from curate import lm, losses
+from curate import lm, load_recipe, losses, run
 from curate.errors import UserError
 from curate.steps.likelihood import likelihood
 
@@ -142,3 +145,35 @@ def test_the_files_of_an_adapter_are_its_own_and_those_of_its_base(model: Path, 
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     assert [path.name for path in lm.files(tmp_path)][:2] == ["adapter_config.json", "adapter_model.safetensors"]
     assert model / "model.safetensors" in lm.files(tmp_path)
+
+
+def test_a_run_takes_it_from_the_cache_until_the_weights_change(tmp_path: Path) -> None:
+    write_model(tmp_path / "model")
+    lines = [{"messages": talk(("user", "hello"), ("assistant", answer))} for answer in ("two", "four .", "there")]
+    (tmp_path / "talk.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "recipe.toml").write_text(
+        'name = "scored"\n[[sources]]\nname = "talk"\npath = "talk.jsonl"\nformat = "messages"\n'
+        '[[stages]]\nname = "quality"\nsteps = [{ step = "likelihood", model = "model" }]\n'
+        'keep = [{ signal = "likelihood.ifd", max = 1000, why = "of no use" }]\n'
+    )
+    recipe = load_recipe(tmp_path / "recipe.toml")
+    found = []
+    for _ in range(2):
+        made = run(recipe, out=tmp_path / "run")
+        found.append((made.manifest["stages"][0]["steps"][0]["cached"], made.rows["likelihood.loss"].to_list()))
+    assert [cached for cached, _ in found] == [False, True]
+    assert found[0][1] == found[1][1] and None not in found[0][1]
+    write_model(tmp_path / "model", seed=1)
+    made = run(recipe, out=tmp_path / "run")
+    assert not made.manifest["stages"][0]["steps"][0]["cached"]
+    assert made.rows["likelihood.loss"].to_list() != found[0][1]
+
+
+def test_the_catalogue_and_a_check_load_no_model(tmp_path: Path, model: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import polars as pl; from curate import catalog, schema; "
+        "catalog.describe('likelihood'); step = catalog.function('likelihood', 'likelihood'); "
+        f"print(step(pl.DataFrame(schema=schema.ROW), model=Path({str(model)!r})).width, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["8", "False"]
