@@ -85,6 +85,8 @@ def _show_training(console: Console, path: Path, facts: Mapping[str, Any]) -> No
         f"  loss {facts['first_loss']:.3f} → [bold]{facts['last_loss']:.3f}[/] (means of five steps, in nats)"
     )
     console.print(f"[dim]folder[/] {shown(path)}", soft_wrap=True)
+    if (path / "dynamics.parquet").is_file():
+        console.print(f"[dim]rows[/]   {shown(path / 'dynamics.parquet')}, what it was like for each", soft_wrap=True)
     console.print(f"[dim]next[/]   curate evaluate {shown(path)} --run RUN", soft_wrap=True)
 
 

@@ -32,8 +32,9 @@ def likelihood(
 ) -> pl.DataFrame:
     """Measure how likely a small language model finds the answer, with its prompt and without.
 
-    It looks at the conversation up to its last answer, so it has no `column`. Each answer goes through the model twice.
-    SmolLM2 reads some 350 tokens a second on one core in fp32: about an hour for 10,000 short rows.
+    It looks at the conversation up to its last answer, so it has no `column`. Each answer goes through the model twice:
+    with SmolLM2 in fp32 about an hour for 10,000 short rows on one core (bench/results/quality.json). These are one
+    slice: where an hour is too little, raise the recipe's `slice_seconds`.
 
     Args:
         rows: instruction rows.
