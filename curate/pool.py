@@ -54,6 +54,8 @@ def pool(workers: int, stack: ExitStack) -> Callable[[], Executor | None]:
 
 def _follow_parent() -> None:
     """Leave Ctrl-C to the parent, which stops the workers, and end with a parent that was killed."""
+    # as many workers as cores: threads of torch, which is not loaded yet, would only stand in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

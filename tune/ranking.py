@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from curate import losses
 from curate.lm import LanguageModel
 from curate.tokenizer import Tokenizer, trained_tokens
 from tune import trees
@@ -16,7 +17,7 @@ from tune.trees import Text, Tree
 
 Progress = Callable[[int, int], None]
 Turns = Sequence[Mapping[str, Any]]
-_ANSWER = {"role": "assistant", "train": True}
+_ANSWER = {"role": "assistant"}
 # Tokens of a batch of whole texts, and options of one row that go through the model together. Measured on one core
 # with SmolLM2: 512 and 2,048 tokens are equally fast, and each option beyond some dozens only takes memory.
 _BATCH_TOKENS, _BATCH_OPTIONS = 512, 64
@@ -47,16 +48,9 @@ def texts(lm: LanguageModel, turns: Turns, answers: Sequence[str]) -> list[Text]
     Raises:
         ValueError: when the chat template cannot render it.
     """
-    before = [{**turn, "train": False} for turn in turns[:-1]]
-    wholes, spans = [], []
-    for answer in answers:
-        whole = lm.coder.render([*before, {**_ANSWER, "content": answer}])
-        start, end = whole.trained[0]
-        shown = answer if whole.text.startswith(answer, start) else answer.strip()  # some templates trim
-        wholes.append(whole.text)
-        spans.append((start, min(end, start + len(shown))))
+    wholes = [losses.written(lm.coder, [*turns[:-1], {**_ANSWER, "content": answer}]) for answer in answers]
     found = []
-    for coded, span in zip(lm.coder.encode(wholes), spans, strict=True):
+    for coded, (_, span, _) in zip(lm.coder.encode([text for text, _, _ in wholes]), wholes, strict=True):
         ranges = trained_tokens(coded.offsets, [span])
         first, last = ranges[0] if ranges else (len(coded.ids), len(coded.ids))
         found.append(Text(tuple(coded.ids[:last]), first))
@@ -68,8 +62,8 @@ def opening(coder: Tokenizer, turns: Turns) -> str:
 
     It is a prefix of what training rendered; what a template writes for its generation prompt may be another one.
     """
-    whole = coder.render([*({**turn, "train": False} for turn in turns[:-1]), {**_ANSWER, "content": "x"}])
-    return whole.text[: whole.trained[0][0]]
+    text, (start, _), _ = losses.written(coder, [*turns[:-1], {**_ANSWER, "content": "x"}])
+    return text[:start]
 
 
 def prompt(lm: LanguageModel, turns: Turns) -> list[int]:
@@ -85,9 +79,7 @@ def alone(lm: LanguageModel, sentence: str) -> Text:
 def _windowed(lm: LanguageModel, found: Sequence[Text]) -> list[Text]:
     """Cut the beginnings to the window; what is scored from its first token on gets one before it."""
     if any(one.start == 0 for one in found):
-        begin = lm.tokenizer.bos_token_id
-        begin = lm.tokenizer.eos_token_id if begin is None else begin  # as lm-eval does where there is none
-        found = [Text((int(begin or 0), *one.ids), one.start + 1) for one in found]
+        found = [Text((losses.begin(lm), *one.ids), one.start + 1) for one in found]
     cut = max(0, max(len(one.ids) for one in found) - lm.window)
     return [Text(one.ids[cut:], max(1, one.start - cut)) for one in found]
 

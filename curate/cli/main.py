@@ -39,6 +39,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     catalogue.steps,
     wording.templates,
     training.tune,
+    training.signals,
     training.masks,
     preference.pairs,
     preference.sample,
