@@ -40,7 +40,7 @@ def recipe(folder: Path, address: str) -> Recipe:
 
 def test_an_address_is_refused_without_leave(tmp_path: Path, bucket: str) -> None:
     put(f"{bucket}/qa.jsonl", 30)
-    with pytest.raises(curate.UserError, match="is not on this machine; .*--allow-download"):
+    with pytest.raises(curate.UserError, match=r"is not on this machine; .*--allow-download"):
         curate.run(recipe(tmp_path, f"{bucket}/qa.jsonl"), out=tmp_path / "runs" / "r")
 
 
