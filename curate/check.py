@@ -9,7 +9,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, clusters, cut, embed, formats, gates, read, render, rulebook, templates, trial, verdict
+from curate import (
+    catalog,
+    clusters,
+    cut,
+    embed,
+    formats,
+    gates,
+    read,
+    remote,
+    render,
+    rulebook,
+    templates,
+    trial,
+    verdict,
+)
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -62,6 +76,13 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             yield from _rule(rule, place, signals)
     yield from gates.problems(recipe, signals)
     yield from clusters.problems(recipe.heldout, recipe.sources)
+    yield from _extras(recipe)
+
+
+def _extras(recipe: Recipe) -> Iterator[UserError]:
+    """Yield what must be installed beside."""
+    if recipe.engine == "ray" and not remote.installed():
+        yield remote.MISSED
     try:
         encoder(recipe)
     except UserError as error:

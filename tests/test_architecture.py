@@ -16,8 +16,8 @@ HELPERS = {
     "arithmetic", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts", "copies", "covers",
     "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship",
     "languages", "lm", "losses", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces",
-    "pool", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "similar", "sketches",
-    "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights", "wordsets",
+    "pool", "presidio", "rarity", "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "similar",
+    "sketches", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")

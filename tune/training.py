@@ -21,7 +21,7 @@ from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
-from tune import adapter, checkpoint, data, dynamics, layout, processes, schedule, tiny, trackers
+from tune import adapter, checkpoint, data, dynamics, layout, pairs, preference, processes, schedule, tiny, trackers
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -31,6 +31,8 @@ LOG = "log.parquet"
 # most published recipes.
 _NORM = 1.0
 _RATES = {"adapter": 1e-3, "full": 1e-4, "scratch": 3e-3}
+# Of pairs a tenth: an answer is made unlikely much faster than likely, and what is good with it goes too.
+_PAIRS = 0.1
 # Seconds between checkpoints, and more where writing one takes over a twentieth of the time: of a full model, 1.6 GB.
 _PAUSE, _SHARE = 30.0, 20
 # Steps of which the first and the last loss are means.
@@ -55,9 +57,10 @@ class _Work:
     """All that the steps of a training need."""
 
     model: lm.LanguageModel
-    examples: Sequence[data.Example]
+    groups: Sequence[Sequence[data.Example]]
     plan: Sequence[Sequence[int]]
     forward: layout.Forward
+    objective: layout.Objective | None
     settings: Settings
     rate: float
 
@@ -74,7 +77,8 @@ def train(
     """Fine-tune a model on a mix; broken off, the same call goes on from its last checkpoint; done, it does nothing.
 
     Args:
-        mix: rows with `messages`, a run directory, or a file of conversations.
+        mix: rows with `messages`, a run directory, or a file of conversations; or pairs (rows with `rejected` too, as
+            of `pairs.load`, or a file of them), from which a model learns what is preferred: see `preference`.
         out: folder for what is trained, its log of steps and tune.json; new, empty, or of an earlier training.
         model: a name or path for `curate.lm.load`, `tiny` for a small Llama from scratch, or a model that is loaded, or
             a trunk with one and what is kept of it; the weights are as before afterwards, unless all are trained.
@@ -88,7 +92,7 @@ def train(
     """
     processes.join()
     folder = _free(Path(out))
-    rows = data.rows(mix)
+    rows, paired = _rows(mix)
     if not rows.height:
         raise UserError("mix", "has no rows", "there is nothing to train on")
     with _loaded(model, rows, settings, seed) as (loaded, name):
@@ -97,9 +101,12 @@ def train(
         encoded = data.encode(rows, coder=loaded.coder, window=window)
         size = settings.batch or (32 if loaded.model.device.type == "cuda" else 8)
         kind = "scratch" if scratch else "full" if settings.full else "adapter"
-        plan = schedule.steps(encoded.examples, settings=settings, size=size, seed=seed)
-        facts = _facts(loaded, encoded, settings, {"base": name, "kind": kind, "seed": seed, "rows": rows["id"]})
-        facts |= {"batch": size, "window": window, "rate": settings.rate or _RATES[kind], "steps": len(plan)}
+        both = encoded.examples
+        groups = list(zip(both[0::2], both[1::2], strict=True)) if paired else [(one,) for one in both]
+        plan = schedule.steps([one[0] for one in groups], settings=settings, size=size, seed=seed)
+        facts = _facts(loaded, encoded, settings, {"base": name, "kind": kind, "seed": seed, "rows": len(groups)})
+        rate = settings.rate or _RATES[kind] * (_PAIRS if paired else 1)
+        facts |= {"pairs": paired, "batch": size, "window": window, "rate": rate, "steps": len(plan)}
         facts["key"] = digest(canonical(facts))
         done = _finished(folder, str(facts["key"]))
         if done is not None:
@@ -107,15 +114,25 @@ def train(
         make(folder)
         with adapter.opened(loaded, settings=settings, base=name, full=kind != "adapter", seed=seed) as trained:
             started = time.perf_counter()
-            forward = _forward(loaded, model, encoded.examples, settings)
-            work = _Work(loaded, encoded.examples, plan, forward, settings, float(facts["rate"]))
+            forward = _forward(loaded, model, both, settings)
+            planned = {place for step in plan for place in step} if paired else ()
+            first = [one for place in sorted(planned) for one in groups[place]]
+            objective = preference.learned(first, model=loaded, forward=forward, beta=settings.beta) if paired else None
+            work = _Work(loaded, groups, plan, forward, objective, settings, rate)
             where = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
             facts |= _outcome(where.log, time.perf_counter() - started)
             if processes.first():
-                if processes.count() == 1:  # of several each saw its share alone
-                    dynamics.write(folder, where.seen, encoded.examples)
                 _write(folder, facts, where.log, trained)
     return Tuned(folder, facts)
+
+
+def _rows(mix: pl.DataFrame | str | Path) -> tuple[pl.DataFrame, bool]:
+    """Return the conversations, and whether they are pairs, one after the other."""
+    if isinstance(mix, pl.DataFrame) and "rejected" in mix.columns:
+        return pairs.unpaired(mix), True
+    if not isinstance(mix, pl.DataFrame) and pairs.holds(mix):
+        return pairs.unpaired(pairs.load(Path(mix))), True
+    return data.rows(mix), False
 
 
 def _free(folder: Path) -> Path:
@@ -165,36 +182,37 @@ def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress:
 
     optimizer = torch.optim.AdamW(weights, lr=work.rate, weight_decay=0.0)
     where = checkpoint.restore(folder, key=key, weights=weights, optimizer=optimizer)
-    log = where.log
     total, started = len(work.plan), time.perf_counter()
     written, pause, read = started, _PAUSE, 0
     with trackers.told(work.settings.report_to, folder, total) as tell:
-        for step in range(len(log), total):
+        for step in range(len(where.log), total):
             pace = work.rate * schedule.rate(step, total=total)
             line, seen = _step(work, work.plan[step], weights, optimizer, pace)
-            log.append({"step": step + 1, **line})
+            where.log.append({"step": step + 1, **line})
             where.seen.extend(seen)
-            tell(log[-1])
+            tell(where.log[-1])
             now = time.perf_counter()
-            read += int(log[-1]["tokens"])
-            note = f"loss {log[-1]['loss']:.3f}, {read / (now - started):,.0f} tokens/s"
-            progress(f"training: {note}", step + 1, total)
+            read += int(line["tokens"])
+            speed = read / (now - started)
+            progress(f"training: loss {line['loss']:.3f}, {speed:,.0f} tokens/s", step + 1, total)
             if now - written > pause and processes.first():
                 checkpoint.save(folder, key=key, where=where, weights=weights, optimizer=optimizer)
                 written = time.perf_counter()
                 pause = max(_PAUSE, _SHARE * (written - now))
+    if work.objective is None and processes.count() == 1:  # of several each saw its share alone
+        dynamics.write(folder, where.seen, [group[0] for group in work.groups])
     return where
 
 
 def _step(
     work: _Work, places: Sequence[int], weights: list[Any], optimizer: Any, rate: float
 ) -> tuple[dict[str, float], list[dynamics.Seen]]:
-    """Take one step: the mean loss of its trained tokens, its gradients, cut, and the change."""
+    """Take one step: the mean loss of its trained tokens or pairs, its gradients, cut, and the change."""
     import torch
 
-    examples = [work.examples[place] for place in places]
+    examples = [one for place in places for one in work.groups[place]]
     trained = int(sum(one.trained.sum() for one in examples))
-    mine = processes.share(examples)
+    mine = [one for place in processes.share(places) for one in work.groups[place]]
     learned = None
     if mine:
         batch = (
@@ -203,19 +221,19 @@ def _step(
             else layout.padded(mine, model=work.model)
         )
         with _autocast(work):
-            learned = layout.learn(batch, model=work.model, forward=work.forward, trained=trained)
+            parts, goal = trained if work.objective is None else len(places), work.objective
+            learned = layout.learn(batch, model=work.model, forward=work.forward, trained=parts, objective=goal)
     value = processes.total(weights, learned.loss if learned else None)
     if not isfinite(value):
-        fix = "lower the rate (settings.rate), or use dtype fp32"
-        raise UserError("training", "the loss is no number any more", fix)
+        raise UserError("training", "the loss is no number any more", "lower settings.rate, or use dtype fp32")
     torch.nn.utils.clip_grad_norm_(weights, _NORM)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     tokens = sum(len(one.ids) for one in examples)
-    seen = dynamics.seen(processes.share(places), mine, learned) if learned else []
-    return {"rows": len(examples), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}, seen
+    seen = dynamics.seen(processes.share(places), mine, learned) if learned and work.objective is None else []
+    return {"rows": len(places), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}, seen
 
 
 def _autocast(work: _Work) -> Any:
@@ -235,7 +253,7 @@ def _facts(model: lm.LanguageModel, encoded: data.Encoded, settings: Settings, t
         "base": {"name": told["base"], "sha": model.sha},
         "kind": told["kind"],
         "seed": told["seed"],
-        "rows": len(told["rows"]),
+        "rows": told["rows"],
         "rows_sha": digest(*(name for one in encoded.examples for name in (one.id, str(one.ids), str(one.trained)))),
         "tokens": encoded.tokens,
         "trained_tokens": encoded.trained,

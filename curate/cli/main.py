@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import ablate, catalogue, evaluation, judge, look, training, wording, work
+from curate.cli import ablate, catalogue, evaluation, judge, look, preference, training, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -41,6 +41,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     training.tune,
     training.signals,
     training.masks,
+    preference.pairs,
+    preference.sample,
     catalogue.doctor,
 )
 for command in COMMANDS:

@@ -19,7 +19,7 @@ from curate.text import visible
 if TYPE_CHECKING:
     from curate.tokenizer import Tokenizer
 
-Source = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a file of conversations.")]
+Source = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a file of conversations or pairs.")]
 Model = Annotated[str, typer.Option("--model", help="smollm2, tiny (from scratch), or a local path.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The folder.", show_default="<RUN>.<model>")]
 Trackers = Annotated[list[str] | None, typer.Option("--report-to", help="A tracker, e.g. wandb; repeatable.")]
@@ -48,7 +48,7 @@ def tune(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune a small language model on a mix; broken off, the same command goes on."""
+    """Fine-tune a small language model on a mix, or on pairs of answers; broken off, the same command goes on."""
     from curate import api
 
     network(False)
@@ -75,7 +75,8 @@ def _show_training(console: Console, path: Path, facts: Mapping[str, Any]) -> No
     what = {"adapter": "a LoRA adapter", "full": "all weights", "scratch": "a model from scratch"}[facts["kind"]]
     console.print(f"[bold]{shown(facts['base']['name'])}[/]: {what}, {facts['dtype']}, on {facts['device']}")
     share = facts["trained_tokens"] / facts["tokens"]
-    console.print(f"  {facts['rows']:,} rows, {facts['tokens']:,} tokens, {share:.0%} of them trained", highlight=False)
+    rows = (f"{facts['rows']:,} pair" + "s" * (facts["rows"] != 1)) if facts["pairs"] else f"{facts['rows']:,} rows"
+    console.print(f"  {rows}, {facts['tokens']:,} tokens, {share:.0%} of them trained", highlight=False)
     if facts["truncated"]:
         console.print(f"  [yellow]{facts['truncated']:,} rows lost their end[/] at {facts['window']:,} tokens")
     speed = facts["read_tokens"] / facts["seconds"] if facts["seconds"] else 0.0

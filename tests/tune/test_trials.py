@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tiny_model import write_model
 
 from curate import api, arms, engine, trials
 from curate.errors import UserError
@@ -130,6 +131,28 @@ def test_a_rule_on_trial_is_told_in_the_report(run: RunDir) -> None:
     ]
     told = json.loads((run.path / "report.json").read_text(encoding="utf-8"))["ablation"]
     assert told["trials"][0]["why"] == "whether copies/exact.rank max 0 helps"
+
+
+def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_says(run: RunDir, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    tuning = {"model": str(write_model(tmp_path / "model")), "rows": 8, "epochs": 2, "items": 4, "layers": 1}
+    told = plan(tier="lora", seeds=2, tuning=tuning, contrasts=[{"arm": "run", "against": "no filter"}])
+    made = trials.prepare(told, run=run, out=tmp_path / "trial")
+    assert made.analysis["tuning"] == {**tuning, "rank": 8, "window": 1024}
+    assert list(made.estimates) == ["probe", "probe-embedding", "trunk-head", "lora", "lora-all"]
+    assert trials.pilot(made)["seeds"] == 3
+    found = trials.finish(made)
+    whole = pl.read_parquet(made.folder / "arms" / "no filter" / "mix.parquet").height
+    seen = {arm["name"]: arm["examples"] for arm in found["arms"]}
+    assert seen.pop("base") == 0
+    assert set(seen.values()) == {seen["no filter"]}
+    assert 2 * 8 <= seen["no filter"] <= 2 * 9 < whole
+    assert found["items"] == 4
+    assert found["contrasts"][0]["equal_epochs"] is None
+    assert set(found["arms"][0]["scores"]) == {"probability", "closed_bits", "accuracy"}
+    more = told.tuning.model_copy(update={"rows": 30})
+    with pytest.raises(UserError, match="tuning differ"):
+        trials.prepare(told.model_copy(update={"tuning": more}), run=run, out=tmp_path / "trial")
 
 
 def test_a_rule_that_hits_nothing_is_not_tried(run: RunDir) -> None:
