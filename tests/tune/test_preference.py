@@ -153,7 +153,7 @@ def test_gradients_are_those_of_the_published_objective(model: lm.LanguageModel)
     with adapter.opened(model, settings=Settings(), base="base", full=True, seed=0) as trained:
         objective = preference.Preference(before, beta=0.5)
         batch = layout.padded(examples, model=model)
-        loss = layout.learn(batch, model=model, forward=forward, trained=2, objective=objective)
+        loss = layout.learn(batch, model=model, forward=forward, trained=2, objective=objective).loss
         found = [weight.grad.clone() for weight in trained.weights]
         model.model.zero_grad()
         sums = []
