@@ -17,6 +17,8 @@ from curate.recipe import load_recipe
 from curate.rundir import RunDir
 from tune import compare, grid
 from tune.plan import Plan, load_plan, parse
+from tune.tiers import TIERS, Cost, Size, pace
+from tune.tuning import Tuning
 
 pytest.importorskip("sklearn", reason="the probe needs scikit-learn; install curatune[tune]")
 RULES = Path(__file__).parents[2] / "rules"
@@ -153,6 +155,23 @@ def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_sa
     more = told.tuning.model_copy(update={"rows": 30})
     with pytest.raises(UserError, match="tuning differ"):
         trials.prepare(told.model_copy(update={"tuning": more}), run=run, out=tmp_path / "trial")
+
+
+def test_time_is_estimated_from_sizes_and_from_how_busy_the_machine_is() -> None:
+    cost = Cost(load=1, start=2, seen=3, judged=4, distinct=5)
+    # Three cells on two workers are two rounds of 2 + 3 x 2 + 4 x 1 seconds, and half of 5 x 4 for new texts.
+    assert cost.seconds(Size(cells=3, seen=2.0, judged=1.0, distinct=4.0, workers=2)) == 1 + 2 * 12 + 10
+    assert pace() > 0
+
+
+def test_only_a_language_model_is_spared_rows_and_items() -> None:
+    rows = pl.DataFrame({"record": [f"{n:02}" for n in range(12)], "like": ["a", "b"] * 6, "task": ["qa_open"] * 12})
+    some = Tuning(rows=30, items=2)
+    assert TIERS["lora"].share(120, some) == 0.25
+    assert TIERS["lora"].share(20, some) == 1
+    assert TIERS["probe"].share(120, some) == TIERS["probe"].share(20, some) == 0.5
+    assert TIERS["lora"].items(rows, some)["record"].to_list() == ["00", "01", "02", "03"]
+    assert TIERS["probe"].items(rows, some).height == 0
 
 
 def test_a_rule_that_hits_nothing_is_not_tried(run: RunDir) -> None:
