@@ -1,8 +1,9 @@
-"""Measure the backends of the encoder beside plain sentence-transformers: `python bench/embedding.py [--out FILE]`.
+"""Measure the backends of the encoder: `python bench/embedding.py [--part short|whole] [--out FILE]`.
 
 Rows of the published mix, `short` their first 250 characters (as bench/selection.py embeds them), `whole` cut by the
-model at 256 tokens, in blocks: each block is embedded by every backend in turn, so that a machine that is busy is so for all; one thread, CPU seconds. `neighbours` is the share of the ten nearest
-rows that a backend and plain sentence-transformers in float32 agree on, over all rows. `openvino-*` need the extra of
+model at 256 tokens. Each block of rows is embedded by plain sentence-transformers and by every backend in turn, so that
+a machine that is busy is so for all; one thread, CPU seconds. `neighbours` is the share of the ten nearest rows that a
+backend and plain sentence-transformers in float32 agree on, over all rows. The backends of openvino need the extra of
 that name.
 """
 
@@ -39,24 +40,24 @@ PLAIN = "sentence-transformers, plain"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=list(ROWS), help="only this part")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
+    versions = ("torch", "transformers", "sentence-transformers", "openvino", "numpy")
+    found = orjson.loads(given.out.read_bytes()) if given.out.is_file() else {}
+    found |= {
+        "command": "python bench/embedding.py", "block": BLOCK, "seed": SEED, "threads": 1, "processor": processor(),
+        "versions": {name: version(name) for name in versions}, "model": embed.DEFAULT,
+    }  # fmt: skip
     failures, ways = started()
-    tables = {}
-    for part, rows in ROWS.items():
-        texts = [text[:CHARACTERS] if part == "short" else text for text in drawn(rows + WARM)]
+    for part in [given.part] if given.part else ROWS:
+        found[part] = {"commit": commit(), "n": ROWS[part], "failures": failures}
+        texts = [text[:CHARACTERS] if part == "short" else text for text in drawn(ROWS[part] + WARM)]
         for way in ways.values():
             way(texts[:WARM])  # kernels are compiled for each shape
-        tables[part] = table(*measured(ways, texts[WARM:]))
-    versions = ("torch", "transformers", "sentence-transformers", "openvino", "numpy")
-    found = {
-        "command": "python bench/embedding.py", "commit": commit(), "n": ROWS, "block": BLOCK, "seed": SEED,
-        "threads": 1, "processor": processor(), "versions": {name: version(name) for name in versions},
-        "model": embed.DEFAULT, "tables": tables, "failures": failures,
-    }  # fmt: skip
-    given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    for part, lines in tables.items():
-        for line in lines:
+        found[part]["table"] = table(*measured(ways, texts[WARM:]))
+        given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        for line in found[part]["table"]:
             print(part, line)
     return 0
 
