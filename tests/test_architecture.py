@@ -15,9 +15,10 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
 HELPERS = {
     "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
     "copies", "covers", "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels",
-    "kinship", "languages", "lm", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool",
-    "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "shards", "similar", "sketches",
-    "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights", "wordsets",
+    "kinship", "languages", "lm", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks",
+    "pieces", "pool", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "shards",
+    "similar", "sketches", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights",
+    "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = (

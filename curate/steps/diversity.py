@@ -116,7 +116,8 @@ def decide(
 
     Tables:
         choices: the choice of the budget beside all rows, random ones and the longest, at equal rows and equal tokens.
-        settings: name, value: how the choice was made.
+        settings: name, value: how the choice was made; `different` is the number of rows that differ, as the renderings
+            of one record do not.
     """
     _check(picks=picks, clusters=clusters, neighbours=neighbours, budget=1 if budget is None else budget, power=power)
     keys, walk = _keys(state, by), _walk(state, prefer)
@@ -140,6 +141,8 @@ def decide(
     signals = state.with_row_index("place").select("place").join(found, on="place", how="left", maintain_order="left")
     settings = {"method": method, "by": ", ".join(keys), "power": power, "column": column, "rows": rows.height}
     settings |= {"choice": size, "budget": "" if budget is None else f"{budget} {unit}"}
+    # Rows that are equal to none ranked before: a choice of more has copies, whoever makes it.
+    settings["different"] = int((distance > 0).sum())
     told = pl.DataFrame({"name": list(settings), "value": [str(value) for value in settings.values()]})
     return Measured(
         signals.select(pl.col(name).cast(kind) for name, kind in _SIGNALS.items()), {"choices": table, "settings": told}
