@@ -2,9 +2,10 @@
 
 `mix`: 10,000 rows drawn from the published mix, embedded by their first 250 characters, exact and near copies removed;
 a table of what each method chooses at 10 %, with seconds and memory. `budgets`: the default beside random rows at other
-budgets, there and, with `--demo runs/demo`, on the rows that the demo's step saw. `speed`: plain numpy, apricot-select and submodlib
-beside ours in processes of their own, one thread, CPU seconds; 50,000 and 100,000 rows are seeded synthetic vectors in
-384 dimensions (clusters of lognormal sizes, a tenth near copies), as embedding so many texts takes an hour.
+budgets, there and, with `--demo runs/demo`, on the rows that the demo's step saw. `speed`: plain numpy, apricot-select
+and submodlib beside ours in processes of their own, one thread, CPU seconds; 50,000 and 100,000 rows are seeded
+synthetic vectors in 384 dimensions (clusters of lognormal sizes, a tenth near copies), as embedding so many texts takes
+an hour.
 Needs the peers: pip install --no-deps apricot-select==0.6.1 submodlib-py==0.0.3 (extra `bench`).
 """
 
