@@ -142,5 +142,5 @@ def test_unknown_models_and_backends_are_named(tmp_path: Path) -> None:
     assert caught.value.code == MISSING
     with pytest.raises(UserError, match="holds no model"):
         embed.load(str(tmp_path))
-    with pytest.raises(UserError, match="did you mean 'torch-fp32'"):
+    with pytest.raises(UserError, match="did you mean 'torch-bf16'"):
         embed.load(backend="torch-fp16")
