@@ -1,11 +1,11 @@
 """Measure choices for diversity beside their peers: `python bench/selection.py [--part PART] [--out FILE]`.
 
 `mix`: 10,000 rows drawn from the published mix, embedded by their first 250 characters, exact and near copies removed;
-a table of what each method chooses at 10 %, with seconds and memory. `budgets`: the default beside random rows at other
-budgets, there and, with `--demo runs/demo`, on the rows that the demo's step saw. `speed`: plain numpy, apricot-select
-and submodlib beside ours in processes of their own, one thread, CPU seconds; 50,000 and 100,000 rows are seeded
-synthetic vectors in 384 dimensions (clusters of lognormal sizes, a tenth near copies), as embedding so many texts takes
-an hour.
+a table of what each method chooses at 10 %, with seconds and memory. `budgets`: facility location, the default, alone
+and with quotas by cluster, beside random rows at other budgets, there and, with `--demo runs/demo`, on the rows that
+the demo's step saw. `speed`: plain numpy, apricot-select and submodlib beside ours in processes of their own, one
+thread, CPU seconds; 50,000 and 100,000 rows are seeded synthetic vectors in 384 dimensions (clusters of lognormal
+sizes, a tenth near copies), as embedding so many texts takes an hour.
 Needs the peers: pip install --no-deps apricot-select==0.6.1 submodlib-py==0.0.3 (extra `bench`).
 """
 
@@ -146,23 +146,24 @@ def demo(run: Path, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def budgets(state: pl.DataFrame, rows: pl.DataFrame, sizes: Sequence[float]) -> list[dict[str, Any]]:
-    """Return the measures of the default choice beside the range of random ones, at equal rows."""
+    """Return the measures of facility location beside the range of random choices, at equal rows."""
 
     def texts(ids: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({"id": list(ids)}).join(rows, on="id", how="left", maintain_order="left")
 
     lines = []
-    for share in sizes:
-        told = diversity.decide(state, seed=SEED, texts=texts, budget=round(share * state.height)).tables
+    for share, by in [(share, by) for share in sizes for by in (None, "cluster")]:
+        told = diversity.decide(state, seed=SEED, texts=texts, by=by, budget=round(share * state.height)).tables
         found = {one["choice"]: one for one in told["choices"].filter(equal="rows").iter_rows(named=True)}
         settings = dict(told["settings"].iter_rows())
-        line: dict[str, Any] = {"share": share, "chosen": int(settings["choice"]), "rows": state.height}
+        line: dict[str, Any] = {"share": round(share, 4), "by": by, "chosen": int(settings["choice"])}
+        line["rows"] = state.height
         line["different"] = int(settings["different"])
         for name in choices.MEASURES:
             sides = {"chosen": "chosen", "random": "random", "low": "random low", "high": "random high"}
             line[name] = {key: found[side][name] for key, side in sides.items()}
         lines.append(line)
-        print(share, {name: line[name] for name in ("radius", "facility", "vendi", "copies_share")}, flush=True)
+        print(share, by, {name: line[name] for name in ("radius", "facility", "vendi", "copies_share")}, flush=True)
     return lines
 
 
