@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, check, clusters, evidence, gates, memory, proof, quarantine, rundir
+from curate import cache, catalog, check, clusters, doubts, evidence, gates, memory, proof, quarantine, rundir
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
 from curate.measure import Runner, table_sorted
@@ -36,7 +36,7 @@ class _State:
     verdicts: Verdicts
     signals: pl.DataFrame
     groups: pl.DataFrame
-    unproven: dict[str, str]
+    unproven: dict[str, doubts.Doubt]
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
 

@@ -81,6 +81,8 @@ class Runner:
         entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
         # What computing took, added up over workers, now or in the run that the cache has it from; null when not kept.
         entry["cost"] = {"seconds": cost, "rows": len(alive) if info.kind == "row-wise" else int(alive.sum())}
+        model = catalog.identity(use.step, arguments)
+        entry |= {"model": model} if model else {}
         tables = {name: table for name, table in result.tables.items() if name != quarantine.TABLE}
         return Measured(result.signals.rename(names), tables), entry
 

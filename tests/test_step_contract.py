@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tiny_filter import tiny_filter
 from tiny_tokenizer import write_tokenizer
 
 from curate import catalog, schema
@@ -89,6 +90,7 @@ class Step:
             ),
             "rescore": partial(catalog.rescore, vectors=vectors),
             "path": table,
+            "folder": tiny_filter(vectors) if "folder" in self.info.parameters else None,
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }
 

@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import ablate, catalogue, evaluation, judge, look, training, wording, work
+from curate.cli import ablate, catalogue, evaluation, fitting, judge, look, training, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -34,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     judge.sweep,
     judge.order,
     ablate.ablate,
+    fitting.fit,
     look.export,
     evaluation.evaluate,
     catalogue.steps,
