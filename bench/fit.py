@@ -2,7 +2,7 @@
 
 Filters are fitted on examples of public sets in `../shared/data`, of 100, 300 and 1,000 texts of each kind, and asked
 to be right in 90 % of what they remove. Then the bound that was reached in cross-validation judges 500 texts of each
-kind that no filter was shown: told are the precision promised and kept, the area in cross-validation and on those texts.
+kind that no filter was shown: told are the precision promised and kept, and the area in cross-validation and on them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from curate.schema import Measured
 
 STEPS = Path(__file__).parent / "steps"
 # What the engine hands to a step that names it; a recipe cannot set these.
-SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "rescore"})
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "rescore", "network"})
 _ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
 
 

@@ -127,7 +127,8 @@ class Runner:
             return tasks[0].compute(vectors), False, 0.0
         lean = call[0] == "state" and "shards" in self._supplied(info, "decide")
         done: list[Result] = []
-        pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
+        alone = needs_vectors or "network" in self._supplied(info, call[0])  # neither gains by processes
+        pool = self.pool() if len(tasks) > 1 and not alone else None
         try:
             for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
                 self._quarantine(use.name, result)

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from curate import heads
+from curate import heads, seals
 from curate.errors import INPUT, UserError
 from curate.heads import Heads
-from curate.rundir import file_digest, write_json
-from curate.schema import canonical, digest
+from curate.rundir import file_digest
 
 Encode = Callable[[Sequence[str]], Any]
 FACTS, WEIGHTS, NGRAMS = "filter.json", "weights.npz", "ngrams.json"
@@ -91,10 +90,7 @@ def save(folder: Path, fitted: Filter) -> str:
         )  # fmt: skip
     (folder / NGRAMS).write_bytes(orjson.dumps(counter.get_feature_names_out().tolist()))
     files = {name: file_digest(folder / name) for name in (WEIGHTS, NGRAMS)}
-    facts = {"format": FORMAT, **fitted.facts, "files": files}
-    found = digest(canonical(facts))
-    write_json(folder / FACTS, {"digest": found, **facts})
-    return found
+    return seals.write(folder / FACTS, {"format": FORMAT, **fitted.facts, "files": files})
 
 
 def files(folder: Path) -> list[Path]:
@@ -125,13 +121,10 @@ def load(folder: Path) -> Filter:
 @lru_cache(maxsize=4)
 def _load(folder: Path, _stamps: object) -> Filter:
     where = f"filter '{folder}'"
+    facts, stated = seals.read(folder / FACTS, where=where, fix=_AGAIN)
     try:
-        facts = orjson.loads((folder / FACTS).read_bytes())
-        stated = facts.pop("digest")
         if facts["format"] != FORMAT:
             raise UserError(where, f"has the form {facts['format']}, known is {FORMAT}", _AGAIN, code=INPUT)
-        if stated != digest(canonical(facts)):
-            raise UserError(where, f"{FACTS} was changed after it was written", _AGAIN, code=INPUT)
         for name, expected in facts["files"].items():
             if file_digest(folder / name) != expected:
                 raise UserError(where, f"{name} is not the file that {FACTS} names", _AGAIN, code=INPUT)

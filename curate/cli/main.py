@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from curate.cli import ablate, catalogue, evaluation, fitting, judge, look, training, wording, work
+from curate.cli import ablate, catalogue, evaluation, fitting, judge, look, training, trusting, wording, work
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -31,6 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     look.report,
     look.explain,
     judge.review,
+    trusting.trust,
     judge.sweep,
     judge.order,
     ablate.ablate,

@@ -38,6 +38,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="The run directory.", sh
 Code = Annotated[
     bool, typer.Option("--allow-code", help="Let steps of the recipe be Python functions (module:function).")
 ]
+Network = Annotated[
+    bool, typer.Option("--allow-network", help="Let steps of the recipe ask the server that they name.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
 
 
@@ -63,6 +66,7 @@ def check(
     limit: Limit = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     as_json: Json = False,
 ) -> None:
     """Validate a recipe without running it, then show the plan."""
@@ -71,7 +75,8 @@ def check(
     from curate.recipe import load_recipe
 
     network(False)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, **leave)
     checking.require(loaded)
     if loaded.templates.path:
         lint.require(loaded.resolve(loaded.templates.path))
@@ -93,6 +98,7 @@ def run(
     workers: Workers = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     allow_download: Download = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -102,7 +108,8 @@ def run(
     from curate.recipe import load_recipe
 
     network(allow_download)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, **leave)
     target = out if out is not None else Path("runs") / loaded.name
     finish(loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet)
 
