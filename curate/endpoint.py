@@ -78,15 +78,16 @@ class Endpoint:
     timeout: float = 60.0
     parallel: int = 4
 
-    def answers(self, questions: Sequence[Sequence[Message]], *, repeat: int = 0) -> list[str]:
-        """Return the answer to each question, in their order; what was answered before is not asked again.
+    def answers(self, questions: Sequence[Sequence[Message]], *, repeat: int = 0) -> list[str | Refused]:
+        """Return the answer to each question, in their order, or why the server does not take that question.
+
+        What was answered before is not asked again.
 
         Args:
             questions: conversations.
             repeat: of the same question asked several times, which time.
 
         Raises:
-            Refused: for a question that the server does not take; other answers are kept.
             UserError: when the server cannot be reached, wants another key or does not speak the protocol.
         """
         require(self.url)
@@ -94,17 +95,12 @@ class Endpoint:
         keys = [digest(self.url, canonical(body), str(repeat)) for body in bodies]
         ahead = dict(zip(keys, bodies, strict=True))
         with self._kept() as kept:
-            found = {key: one for key in ahead if (one := _look(kept, key)) is not None}
-            refused: Refused | None = None
+            found: dict[str, str | Refused] = {key: one for key in ahead if (one := _look(kept, key)) is not None}
             for key, answer in self._asked({key: body for key, body in ahead.items() if key not in found}):
-                if isinstance(answer, Refused):
-                    refused = answer
-                    continue
                 found[key] = answer
-                with kept:
-                    kept.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, answer))
-        if refused:
-            raise refused
+                if isinstance(answer, str):
+                    with kept:
+                        kept.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, answer))
         return [found[key] for key in keys]
 
     def _body(self, question: Sequence[Message]) -> dict[str, Any]:

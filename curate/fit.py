@@ -26,6 +26,7 @@ FEWEST = 20
 FOLDS = 5
 # Where the text is, if not said: plain files first, then rows of a run (whose `content` holds the prompt too).
 COLUMNS = ("text", "response", "completion", "output", "answer", "content")
+_NAMES = ("positive", "negative")
 # N-grams counted at most: 100,000 weights are a file of a few megabytes.
 _MOST = 100_000
 # Similarity from which two texts are copies, as for the step `near`.
@@ -61,7 +62,8 @@ def examples(positive: Path, negative: Path, *, column: str | None = None) -> Ex
         UserError: when a file has no such column, or too few texts that are not in the other one too.
     """
     sides = [_texts(path, column) for path in (positive, negative)]
-    kinds = [{text.normalise(one): one for one in reversed(texts)} for texts, _ in sides]
+    # Of texts that differ in case or blanks the first in the alphabet, whichever was read first.
+    kinds = [{text.normalise(one): one for one in sorted(texts, reverse=True)} for texts, _ in sides]
     both = kinds[0].keys() & kinds[1].keys()
     told = [(digest(key), one, kind == 0) for kind in (0, 1) for key, one in kinds[kind].items() if key not in both]
     told.sort()
@@ -74,9 +76,6 @@ def examples(positive: Path, negative: Path, *, column: str | None = None) -> Ex
     facts = {name: {**side[1], "distinct": len(kind)} for name, side, kind in zip(_NAMES, sides, kinds, strict=True)}
     texts = [one for _, one, _ in told]
     return Examples(texts, wanted, _groups(texts), {**facts, "in_both": len(both)})
-
-
-_NAMES = ("positive", "negative")
 
 
 def _texts(path: Path, column: str | None) -> tuple[list[str], dict[str, Any]]:
@@ -105,7 +104,7 @@ def _texts(path: Path, column: str | None) -> tuple[list[str], dict[str, Any]]:
 
 
 def _column(data: Any, path: Path) -> str:
-    known = [name for name in COLUMNS if isinstance(data, dict) and isinstance(data.get(name), str)]
+    known = [name for name in COLUMNS if isinstance(data, dict) and isinstance(data.get(name, 0), str | None)]
     if not known:
         names = ", ".join(map(str, data)) if isinstance(data, dict) else "none with a name"
         what = f"has none of the columns {', '.join(COLUMNS)} (it has {names})"
@@ -115,13 +114,12 @@ def _column(data: Any, path: Path) -> str:
 
 def _groups(texts: Sequence[str]) -> Numbers:
     """Return a number for each text, equal for those that a chain of near copies joins."""
-    import scipy.sparse
+    import scipy.sparse.csgraph
 
     ids = [f"{number:012d}" for number in range(len(texts))]
     frame = pl.DataFrame({"id": ids, "record": ids, "response": texts})
-    found = near.decide(
-        frame.select("id", "record").hstack(near.state(frame, on="response")), on="response", threshold=_COPY
-    )
+    state = frame.select("id", "record").hstack(near.state(frame, on="response"))
+    found = near.decide(state, on="response", threshold=_COPY)
     ends = [frame.select("id", other=found.signals["cluster"]), found.tables["pairs"].select("id", "other")]
     pairs = pl.concat([pair.drop_nulls().cast(pl.Int64) for pair in ends])
     size = len(texts)

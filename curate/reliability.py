@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curate import chance, rundir
-from curate.endpoint import Endpoint
+from curate.endpoint import Endpoint, Refused
 from curate.errors import INPUT, UserError
 from curate.intervals import RESAMPLES, clustered
 from curate.judging import READ, ROWS, Judge
@@ -57,7 +57,7 @@ def measure(judge: Judge, ask: Endpoint, rows: pl.DataFrame, *, size: int) -> di
         # Filler behind what is not read would change nothing.
         "filled": ask.answers([judge.question(one, other[: READ - len(FILLER)] + FILLER) for one, other in pairs]),
     }
-    scores = {name: _numbers([judge.parsed(reply) for reply in replies]) for name, replies in variants.items()}
+    scores = {name: _numbers(judge, replies) for name, replies in variants.items()}
     known = np.isfinite(np.vstack(list(scores.values())))
     facts: dict[str, Any] = {"judge": judge.identity(), "rows": len(pairs), "parsed": round(float(known.mean()), 4)}
     whole = known.all(axis=0)
@@ -76,8 +76,10 @@ def sample(rows: pl.DataFrame, size: int) -> pl.DataFrame:
     return known.with_columns(drawn).sort("draw", "id").unique("record", keep="first", maintain_order=True).head(size)
 
 
-def _numbers(scores: Sequence[float | None]) -> Scores:
-    return np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
+def _numbers(judge: Judge, replies: Sequence[str | Refused]) -> Scores:
+    """Return the scores, NaN for what is none; a question that the server does not take has no score either."""
+    found = [None if isinstance(reply, Refused) else judge.parsed(reply) for reply in replies]
+    return np.array([np.nan if score is None else score for score in found], dtype=np.float64)
 
 
 def _figures(scores: dict[str, Scores], lengths: npt.NDArray[np.int64]) -> dict[str, Any]:

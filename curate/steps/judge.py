@@ -10,7 +10,7 @@ import polars as pl
 
 from curate import endpoint, judging
 from curate.doubts import Doubt
-from curate.endpoint import Endpoint
+from curate.endpoint import Endpoint, Refused
 from curate.judging import PROMPT, Judge
 from curate.records import excerpt
 from curate.schema import Measured
@@ -61,10 +61,12 @@ def judge(
     one = Judge(url, model, prompt, temperature, least, most)
     endpoint.require(url)
     known = rows.select("id", "prompt", "response").drop_nulls()
+    asked = [one.question(request, answer) for request, answer in known.select("prompt", "response").iter_rows()]
     answers: list[str] = []
-    if network is not None and known.height:
-        asked = [one.question(request, answer) for request, answer in known.select("prompt", "response").iter_rows()]
-        answers = Endpoint(url, model, temperature, network, timeout, parallel).answers(asked)
+    for answer in Endpoint(url, model, temperature, network, timeout, parallel).answers(asked) if network else ():
+        if isinstance(answer, Refused):
+            raise answer  # the row is to blame, and the others' answers are kept
+        answers.append(answer)
     scores = [one.parsed(answer) for answer in answers]
     told = known.select("id", score=pl.Series(scores, dtype=pl.Float64))
     unread = [

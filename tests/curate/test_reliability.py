@@ -50,6 +50,7 @@ def forgetful(text: str) -> str:
         (lambda text: "3", ["its scores do not differ"]),
         (lambda text: "I like it!", ["0% of its answers could be read", "its scores do not differ"]),
         (lambda text: fair(text) if noise(text) % 5 else "well", ["of its answers could be read"]),
+        (lambda text: fair(text) if noise(text) % 5 else 400, ["of its answers could be read"]),
     ],
 )
 def test_a_fault_of_a_judge_is_found(
