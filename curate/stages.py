@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, evidence, memory, proof
+from curate import cache, check, doubts, evidence, memory, proof
 from curate.ingest import Ingested
 from curate.measure import Progress, Runner, table_sorted
 from curate.pool import Pool
@@ -28,7 +28,7 @@ class State:
     verdicts: Verdicts
     signals: pl.DataFrame
     groups: pl.DataFrame
-    unproven: dict[str, str]
+    unproven: dict[str, doubts.Doubt]
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
 
