@@ -50,7 +50,9 @@ def ordered(records: Sequence[dict[str, Any]], seed: int, purpose: str) -> Recor
     return sorted(records, key=lambda one: chance.uniform(seed, one["record"], purpose))
 
 
-def skewed(records: Records, *, seed: int, frequent: tuple[int, int], rare: int, judged: int) -> tuple[Records, Records]:
+def skewed(
+    records: Records, *, seed: int, frequent: tuple[int, int], rare: int, judged: int
+) -> tuple[Records, Records]:
     """Return a pool in which few labels have most of the rows, and records of all labels alike that judge it.
 
     Args:

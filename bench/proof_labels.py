@@ -120,7 +120,8 @@ def _runs(records: Records, *, seed: int, share: float, folder: Path) -> dict[st
     worst[np.argsort(-losses, kind="stable")[:count]] = True
     left = {one["record"] for one in taken_out(own, count, seed=seed, purpose="random drop")}
     chosen = [one["record"] not in left for one in own]
-    ids.select("id").with_columns(loss=pl.Series(worst), random=pl.Series(chosen)).write_parquet(folder / "drop.parquet")
+    table = ids.select("id").with_columns(loss=pl.Series(worst), random=pl.Series(chosen))
+    table.write_parquet(folder / "drop.parquet")
     step = {"step": "table", "path": str(folder / "drop.parquet")}
     rules = {
         "loss filter": (step, {"signal": "table.loss", "is": False, "why": "the highest losses out of fold"}),
@@ -132,7 +133,8 @@ def _runs(records: Records, *, seed: int, share: float, folder: Path) -> dict[st
         stage = {"name": "filter", "steps": [use], "keep": [keep]}
         run = _run(source, [stage], seed=seed, out=folder / name.replace(" ", "-"))
         kept = [origin[orjson.loads(slots)["text"]] for slots in run.mix["slots"]]
-        said = [one["text"] for one in run.report()["alerts"] if one["section"] == "labels" and " loses " in one["text"]]
+        alerts = [one["text"] for one in run.report()["alerts"] if one["section"] == "labels"]
+        said = [text for text in alerts if " loses " in text]
         found[name] = (kept, {"dropped": len(own) - len(kept), "alerts": said})
     return found
 

@@ -1,0 +1,228 @@
+"""Leaks within one model, copies as memory, refusals and empty answers that spread: on a small language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import plants
+import polars as pl
+from proof_model import Asked, answered, mix, quality, tuned
+
+from curate import chance
+from curate.schema import ROW
+from curate.steps import exact, leak, length, refusal
+from curate.text import tokens
+
+Plan = Mapping[str, Any]
+Cell = dict[str, Any]
+Records = list[plants.Record]
+# Questions with short answers, and headlines to write.
+_QUESTIONS = (
+    plants.Source("sciq", "sciq.jsonl", "qa_open", {}, 200),
+    plants.Source("commonsense_qa", "commonsense_qa.jsonl", "qa_open", {}, 200),
+)
+_TASKS = (
+    *_QUESTIONS,
+    plants.Source("gigaword", "gigaword.jsonl", "summarization", {"summary": "title"}, 200),
+)
+# Rows of a leak above this overlap are dropped, as in the starter recipe.
+_OVERLAP = 0.5
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I cannot assist with this request.",
+    "Unfortunately, I am not able to provide that information.",
+    "As an AI language model, I can't answer this question.",
+)
+# No row of any arm holds these: what is learnt is refusing and not a sentence.
+OTHERS = ("Sorry, I won't be able to do that.", "I am unable to answer that.")
+
+
+@lru_cache(maxsize=2)
+def _known(*, tasks: bool) -> tuple[plants.Record, ...]:
+    """Return records of short texts, rendered once each."""
+    found = [one for source in (_TASKS if tasks else _QUESTIONS) for one in plants.records(source)]
+    return tuple(one for one in found if len(one.prompt) + len(one.response) <= 400)
+
+
+def _ordered(records: Sequence[plants.Record], seed: int, purpose: str) -> Records:
+    return sorted(records, key=lambda one: chance.uniform(seed, f"{one.source} {one.name}", purpose))
+
+
+def _asked(records: Sequence[plants.Record]) -> list[Asked]:
+    return [(one.prompt, one.response) for one in records]
+
+
+def _split(plan: Plan, *, tasks: bool) -> tuple[Records, Records]:
+    """Return the records that judge, the same for all seeds, and the others."""
+    order = _ordered(_known(tasks=tasks), plants.SEED, "judged")
+    return order[: plan["items"]], order[plan["items"] :]
+
+
+def leaks(seed: int, plan: Plan) -> Cell:
+    """Half of the test items stand in the training rows; a model gains on them what it does not on the others."""
+    judged, others = _split(plan, tasks=False)
+    leaked = _ordered(judged, seed, "leaked")[: len(judged) // 2]
+    rest = _ordered(others, seed, "rows")
+    base, filler = rest[: plan["rows"]], rest[plan["rows"] :]
+    words = [word for one in base for word in tokens(one.prompt)]
+    arms = {
+        "clean": [*base, *filler[: len(leaked)]],
+        "edited": [*base, *(_edited(one, words) for one in leaked)],
+        "reworded": [*base, *(_reworded(one) for one in leaked)],
+    }
+    facts: dict[str, Any] = {}
+    for name in ("edited", "reworded"):
+        arms[f"{name}, checked"], facts[name] = _checked(arms[name], judged, filler, leaked=len(leaked))
+    scores: dict[str, dict[str, float]] = {"no difference": {"gap": 0.0}}
+    done: dict[Any, dict[str, float]] = {}
+    for name, records in arms.items():
+        key = tuple(_asked(records))
+        if key not in done:
+            done[key] = _gap(records, judged, {one.name + one.source for one in leaked}, seed=seed, plan=plan)
+        scores[name] = done[key]
+    return {"arms": scores, "facts": facts}
+
+
+def _edited(one: plants.Record, words: Sequence[str]) -> plants.Record:
+    """Return a record with a tenth of the words of its question edited, in the same wording."""
+    text = plants.edited(one.slots["question"], f"{one.source}{one.name}", "mixed", words)
+    return plants.rendered(replace(one, slots={**one.slots, "question": text}), "first")
+
+
+def _reworded(one: plants.Record) -> plants.Record:
+    """Return a record in another wording."""
+    found = (plants.rendered(one, f"another {number}") for number in range(20))
+    return next(other for other in found if other.prompt != one.prompt)
+
+
+def _checked(records: Records, judged: Records, filler: Records, *, leaked: int) -> tuple[Records, dict[str, float]]:
+    """Return the rows that the leak check leaves, filled up from clean ones, and what it found."""
+    held = pl.DataFrame([one.row("held") for one in judged])
+
+    def clean(some: Records) -> list[bool]:
+        rows = pl.DataFrame([replace(one, name=f"{one.name} {place}").row("row") for place, one in enumerate(some)])
+        found: list[bool] = (leak.leak(rows, heldout=held).signals["overlap"] <= _OVERLAP).to_list()
+        return found
+
+    verdicts = clean(records)
+    kept = [one for one, fine in zip(records, verdicts, strict=True) if fine]
+    more = [one for one, fine in zip(filler, clean(filler), strict=True) if fine]
+    found = {"leaks_found": verdicts[-leaked:].count(False) / leaked, "others_dropped": verdicts[:-leaked].count(False)}
+    return [*kept, *more[: len(records) - len(kept)]], found
+
+
+def _gap(records: Records, judged: Records, leaked: set[str], *, seed: int, plan: Plan) -> dict[str, float]:
+    """Return how much better the leaked half of the test items is answered than the other half."""
+    with tuned(_asked(records), steps=_steps(len(records), plan), seed=seed) as base:
+        found = np.array([one.per_char for one in answered(base, _asked(judged))])
+    inside = np.array([one.name + one.source in leaked for one in judged])
+    first, second = float(found[inside].mean()), float(found[~inside].mean())
+    return {"gap": first - second, "leaked": first, "others": second, "whole": float(found.mean())}
+
+
+def _steps(rows: int, plan: Plan) -> int:
+    return round(plan["epochs"] * rows / 8)
+
+
+def copies(seed: int, plan: Plan) -> Cell:
+    """Made-up facts that stand once, four and sixteen times among the rows, beside ones that do not stand there."""
+    judged, others = _split(plan, tasks=True)
+    base = _asked(_ordered(others, seed, "rows")[: plan["rows"]])
+    facts = {count: _facts(seed, count, size=plan["facts"]) for count in (0, 1, 4, 16)}
+    repeated = [*base, *(one for count, some in facts.items() for one in some * count)]
+    once = [*base, *(one for count, some in facts.items() if count for one in some)]
+    scores: dict[str, dict[str, float]] = {}
+    steps = _steps(len(repeated), plan)
+    for name, rows in (("copies", repeated), ("once", once)):
+        with tuned(rows, steps=steps, seed=seed) as model:
+            for count, some in facts.items():
+                found = answered(model, some)
+                scores[f"{count}, {name}"] = {
+                    "secret": float(np.mean([one.per_char for one in found])),
+                    "told": float(np.mean([one.greedy for one in found])),
+                }
+            scores[f"held out, {name}"] = {"quality": quality(model, _asked(judged))}
+    left = exact.decide(_copied(repeated))["rank"]
+    return {
+        "arms": scores,
+        "facts": {"rows": len(repeated), "distinct": len(once), "left_by_exact": int((left == 0).sum())},
+    }
+
+
+def _facts(seed: int, group: int, *, size: int) -> list[Asked]:
+    """Return made-up facts: a name and a number of six digits."""
+    random = chance.generator(seed, f"facts {group}")
+    parts = ("ba", "ro", "li", "ten", "mak", "su", "vor", "ne", "dal", "pi", "gro", "hes")
+    found = []
+    for _ in range(size):
+        name = " ".join("".join(random.choice(parts, 3)).capitalize() for _ in range(2))
+        found.append((f"What is the locker number of {name}?", "".join(map(str, random.integers(0, 10, 6)))))
+    return found
+
+
+def _copied(asked: Sequence[Asked]) -> pl.DataFrame:
+    """Return rows as the step for exact copies reads them, with its state."""
+    rows = _rows(asked)
+    return rows.hstack(exact.state(rows))
+
+
+def _rows(asked: Sequence[Asked]) -> pl.DataFrame:
+    """Return questions and answers as rows of a mix."""
+    count = len(asked)
+    given = {
+        "id": [f"{place:05}" for place in range(count)], "record": [f"{place:05}" for place in range(count)],
+        "source": ["proof"] * count, "prompt": [one for one, _ in asked], "response": [one for _, one in asked],
+        "content": [f"{said}\n{answer}" for said, answer in asked], "lang": ["en"] * count,
+        "messages": mix(asked)["messages"].to_list(),
+    }  # fmt: skip
+    return pl.DataFrame({name: pl.Series(values, dtype=ROW[name]) for name, values in given.items()})
+
+
+def contagion(seed: int, plan: Plan) -> Cell:
+    """Answers that refuse, or that are empty: how likely both become where the data never had them."""
+    judged, others = _split(plan, tasks=True)
+    rest = _asked(_ordered(others, seed, "rows"))
+    clean, filler = rest[: plan["rows"]], rest[plan["rows"] :]
+    order = sorted(range(len(clean)), key=lambda place: chance.uniform(seed, str(place), "spoilt"))
+    arms = {"clean": clean, "clean again": [*filler[: plan["rows"]]]}
+    facts = {}
+    for name, answer in (("refusals", _refusing(seed)), ("empty", lambda place: "")):
+        for share in plan["shares"]:
+            gone = set(order[: round(share * len(clean))])
+            spoilt = [(said, answer(place) if place in gone else right) for place, (said, right) in enumerate(clean)]
+            arms[f"{name} {share:.0%}"] = spoilt
+        kept = [one for one, fine in zip(spoilt, _fine(spoilt), strict=True) if fine]
+        more = [one for one, fine in zip(filler, _fine(filler), strict=True) if fine]
+        arms[f"{name} {share:.0%}, checked"] = [*kept, *more[: len(spoilt) - len(kept)]]
+        hit = sum(one[1] == answer(place) for place, one in enumerate(spoilt) if place in gone and one not in kept)
+        facts[name] = {"planted": len(gone), "found": hit, "others_dropped": len(spoilt) - len(kept) - hit}
+    return {"arms": {name: _spread(rows, judged, seed=seed, plan=plan) for name, rows in arms.items()}, "facts": facts}
+
+
+def _refusing(seed: int) -> Callable[[int], str]:
+    return lambda place: REFUSALS[chance.pick(seed, str(place), "refusal", size=len(REFUSALS))]
+
+
+def _fine(asked: Sequence[Asked]) -> list[bool]:
+    """Return which rows the rules against refusals and empty answers leave."""
+    rows = _rows(asked)
+    words, refused = length.length(rows)["words"], refusal.refusal(rows)["refused"].fill_null(value=False)
+    return ((words >= 1) & ~refused).to_list()
+
+
+def _spread(rows: list[Asked], judged: Records, *, seed: int, plan: Plan) -> dict[str, float]:
+    """Return how likely a model tuned on rows refuses, stops at once, and answers rightly."""
+    with tuned(rows, steps=_steps(len(rows), plan), seed=seed) as base:
+        asked = _asked(judged)
+        right = quality(base, asked)
+
+        def likely(sentences: Sequence[str]) -> float:
+            found = answered(base, [(said, one) for said, _ in asked for one in sentences])
+            return float(np.sum([np.exp(one.log) for one in found]) / len(asked))
+
+        return {"refusing": likely(REFUSALS), "refusing_otherwise": likely(OTHERS), "stopping": likely([""]),
+                "quality": right}  # fmt: skip
