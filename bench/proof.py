@@ -129,7 +129,9 @@ def _contrast(how: Mapping[str, Any], plan: Mapping[str, Any], cells: Sequence[C
     pair = (how["arm"], how["against"])
     apart = _apart(pair, metric, cells)
     kind = "null" if how.get("null") else "exploratory" if how.get("exploratory") else "confirmatory"
-    others = [name for name in plan.get("beside", ()) if name != metric and name in cells[0]["arms"][pair[0]]]
+    others = [
+        name for name in plan.get("beside", ()) if name != metric and all(name in cells[0]["arms"][arm] for arm in pair)
+    ]
     beside = {name: statistics.paired(_apart(pair, name, cells)) for name in others}
     test = vars(statistics.paired(apart))
     test["t"] = test["t"] if np.isfinite(test["t"]) else None

@@ -22,8 +22,8 @@ from tune.tiers import Budget
 # Of 150 intents, so that a thousand rows hold some of each.
 INTENTS = 40
 _SOURCES = (
-    plants.Source("sst2", "sst2_train.tsv", "classification", {}, 6000),
-    plants.Source("tweets", "hate_offensive_tweets.csv", "classification", {"text": "tweet", "label": "class"}, 6000),
+    plants.Source("sst2", "sst2_train.tsv", "classification", {}, 3000),
+    plants.Source("tweets", "hate_offensive_tweets.csv", "classification", {"text": "tweet", "label": "class"}, 3000),
     plants.Source("intents", "clinc150.json", "classification", {}, 20_000),
 )
 Records = list[dict[str, Any]]

@@ -37,8 +37,6 @@ REFUSALS = (
     "Unfortunately, I am not able to provide that information.",
     "As an AI language model, I can't answer this question.",
 )
-# No row of any arm holds these: what is learnt is refusing and not a sentence.
-OTHERS = ("Sorry, I won't be able to do that.", "I am unable to answer that.")
 
 
 @lru_cache(maxsize=2)
@@ -224,5 +222,5 @@ def _spread(rows: list[Asked], judged: Records, *, seed: int, plan: Plan) -> dic
             found = answered(base, [(said, one) for said, _ in asked for one in sentences])
             return float(np.sum([np.exp(one.log) for one in found]) / len(asked))
 
-        return {"refusing": likely(REFUSALS), "refusing_otherwise": likely(OTHERS), "stopping": likely([""]),
+        return {"refusing": likely(REFUSALS), "stopping": likely([""]),
                 "quality": right}  # fmt: skip
