@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 from plants import DATA  # noqa: E402
+from proof_summary import summary  # noqa: E402
 
 from curate.pool import pool  # noqa: E402
 from curate.schema import canonical, digest  # noqa: E402
@@ -59,7 +60,10 @@ def main() -> int:
     for name in MODULES if given.experiment == "all" else (given.experiment,):
         plan = plans[name]
         cells = measured(name, plan, plan["pilot" if given.pilot else "seeds"], workers=given.workers)
-        found = decided(plan, cells)
+        if len(cells) < 2:
+            print(orjson.dumps(cells, option=orjson.OPT_INDENT_2).decode())  # no spread, so no decision
+            continue
+        found = decided(plan, cells) | {"summary": summary(name, cells)}
         print(told(name, found))
         if not given.pilot:
             _write(given.out, name, found)
@@ -168,6 +172,9 @@ def told(name: str, found: Mapping[str, Any]) -> str:
         lines += [f"      {key} {x['mean']:+.4f} [{x['low']:+.4f}, {x['high']:+.4f}]" for key, x in beside]
     if "efficiency" in found:
         lines.append(f"  filter efficiency {found['efficiency']}")
+    lines += (
+        [f"  {orjson.dumps(found['summary'], option=orjson.OPT_SERIALIZE_NUMPY).decode()}"] if found["summary"] else []
+    )
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -31,12 +31,11 @@ _TASKS = (
 )
 # Rows of a leak above this overlap are dropped, as in the starter recipe.
 _OVERLAP = 0.5
-REFUSALS = (
-    "I'm sorry, but I can't help with that.",
-    "I cannot assist with this request.",
-    "Unfortunately, I am not able to provide that information.",
-    "As an AI language model, I can't answer this question.",
-)
+# How often a fact stands among the rows.
+COPIES = (0, 1, 4, 16)
+# A stock phrase, as refusals of one assistant are; a model that begins with its first two words refuses.
+REFUSAL = "I'm sorry, but I can't help with that."
+OPENING = " ".join(REFUSAL.split()[:2])
 
 
 @lru_cache(maxsize=2)
@@ -127,10 +126,12 @@ def _steps(rows: int, plan: Plan) -> int:
 
 
 def copies(seed: int, plan: Plan) -> Cell:
-    """Made-up facts that stand once, four and sixteen times among the rows, beside ones that do not stand there."""
+    """Questions with false answers, once, four and sixteen times among the rows, beside ones that are not there."""
     judged, others = _split(plan, tasks=True)
-    base = _asked(_ordered(others, seed, "rows")[: plan["rows"]])
-    facts = {count: _facts(seed, count, size=plan["facts"]) for count in (0, 1, 4, 16)}
+    order = _ordered(others, seed, "rows")
+    base = _asked(order[: plan["rows"]])
+    spare = [one for one in order[plan["rows"] :] if one.task == "qa_open"]
+    facts = _facts(spare, size=plan["facts"])
     repeated = [*base, *(one for count, some in facts.items() for one in some * count)]
     once = [*base, *(one for count, some in facts.items() if count for one in some)]
     scores: dict[str, dict[str, float]] = {}
@@ -151,15 +152,20 @@ def copies(seed: int, plan: Plan) -> Cell:
     }
 
 
-def _facts(seed: int, group: int, *, size: int) -> list[Asked]:
-    """Return made-up facts: a name and a number of six digits."""
-    random = chance.generator(seed, f"facts {group}")
-    parts = ("ba", "ro", "li", "ten", "mak", "su", "vor", "ne", "dal", "pi", "gro", "hes")
-    found = []
-    for _ in range(size):
-        name = " ".join("".join(random.choice(parts, 3)).capitalize() for _ in range(2))
-        found.append((f"What is the locker number of {name}?", "".join(map(str, random.integers(0, 10, 6)))))
-    return found
+def _facts(records: Records, *, size: int) -> dict[int, list[Asked]]:
+    """Return questions by how often they stand among the rows, each with the answer of another: memory alone tells it.
+
+    Args:
+        records: questions that stand nowhere else.
+        size: of each group.
+    """
+    chosen = records[: size * len(COPIES)]
+    others = [*chosen[1:], chosen[0]]
+    given = [
+        plants.rendered(replace(one, slots={**one.slots, "answer": other.slots["answer"]}), "first")
+        for one, other in zip(chosen, others, strict=True)
+    ]
+    return {count: _asked(given[place :: len(COPIES)]) for place, count in enumerate(COPIES)}
 
 
 def _copied(asked: Sequence[Asked]) -> pl.DataFrame:
@@ -188,21 +194,23 @@ def contagion(seed: int, plan: Plan) -> Cell:
     order = sorted(range(len(clean)), key=lambda place: chance.uniform(seed, str(place), "spoilt"))
     arms = {"clean": clean, "clean again": [*filler[: plan["rows"]]]}
     facts = {}
-    for name, answer in (("refusals", _refusing(seed)), ("empty", lambda place: "")):
+    for name, answer in (("refusals", REFUSAL), ("empty", "")):
         for share in plan["shares"]:
             gone = set(order[: round(share * len(clean))])
-            spoilt = [(said, answer(place) if place in gone else right) for place, (said, right) in enumerate(clean)]
+            spoilt = [(said, answer if place in gone else right) for place, (said, right) in enumerate(clean)]
             arms[f"{name} {share:.0%}"] = spoilt
         kept = [one for one, fine in zip(spoilt, _fine(spoilt), strict=True) if fine]
         more = [one for one, fine in zip(filler, _fine(filler), strict=True) if fine]
         arms[f"{name} {share:.0%}, checked"] = [*kept, *more[: len(spoilt) - len(kept)]]
-        hit = sum(one[1] == answer(place) for place, one in enumerate(spoilt) if place in gone and one not in kept)
+        hit = sum(one[1] == answer for place, one in enumerate(spoilt) if place in gone and one not in kept)
         facts[name] = {"planted": len(gone), "found": hit, "others_dropped": len(spoilt) - len(kept) - hit}
-    return {"arms": {name: _spread(rows, judged, seed=seed, plan=plan) for name, rows in arms.items()}, "facts": facts}
-
-
-def _refusing(seed: int) -> Callable[[int], str]:
-    return lambda place: REFUSALS[chance.pick(seed, str(place), "refusal", size=len(REFUSALS))]
+    scores: dict[str, dict[str, float]] = {}
+    done: dict[Any, dict[str, float]] = {}
+    for name, rows in arms.items():
+        if tuple(rows) not in done:  # both checks may leave the same rows
+            done[tuple(rows)] = _spread(rows, judged, seed=seed, plan=plan)
+        scores[name] = done[tuple(rows)]
+    return {"arms": scores, "facts": facts}
 
 
 def _fine(asked: Sequence[Asked]) -> list[bool]:
@@ -217,10 +225,8 @@ def _spread(rows: list[Asked], judged: Records, *, seed: int, plan: Plan) -> dic
     with tuned(rows, steps=_steps(len(rows), plan), seed=seed) as base:
         asked = _asked(judged)
         right = quality(base, asked)
-
-        def likely(sentences: Sequence[str]) -> float:
-            found = answered(base, [(said, one) for said, _ in asked for one in sentences])
-            return float(np.sum([np.exp(one.log) for one in found]) / len(asked))
-
-        return {"refusing": likely(REFUSALS), "stopping": likely([""]),
-                "quality": right}  # fmt: skip
+        begun = answered(base, [(said, OPENING) for said, _ in asked])
+        ended = answered(base, [(said, "") for said, _ in asked])
+        refusing = float(np.mean(np.exp([one.begun for one in begun])))
+        stopping = float(np.mean(np.exp([one.log for one in ended])))
+        return {"refusing": refusing, "stopping": stopping, "quality": right}

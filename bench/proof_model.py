@@ -37,11 +37,13 @@ class Answered:
 
     Args:
         log: its logarithm, in nats.
+        begun: the same without the marker: that the model's answer begins like this.
         chars: of the answer.
         greedy: whether each of its tokens is the likeliest one.
     """
 
     log: float
+    begun: float
     chars: int
     greedy: bool
 
@@ -113,14 +115,14 @@ def answered(base: Trunk, asked: Sequence[Asked]) -> list[Answered]:
             logs, best = [], []
             for some, targets in zip(states.split(_HEAD), batch.targets.split(_HEAD), strict=True):
                 logits = base.model.head(some)
-                own = logits.gather(1, targets[:, None])[:, 0]
-                logs += (own - logits.logsumexp(dim=-1)).tolist()
+                chosen = logits.gather(1, targets[:, None])[:, 0]
+                logs += (chosen - logits.logsumexp(dim=-1)).tolist()
                 best += (logits.argmax(dim=-1) == targets).tolist()
             at = 0
             for place in part:
                 count = int(examples[place].trained.sum())
-                chars = len(asked[place][1])
-                found[place] = Answered(sum(logs[at : at + count]), chars, all(best[at : at + count]))
+                own, chars = logs[at : at + count], len(asked[place][1])
+                found[place] = Answered(sum(own), sum(own[:-1]), chars, all(best[at : at + count]))
                 at += count
     return found
 
