@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plants
 import polars as pl
-from proof_model import Asked, answered, mix, quality, tuned
+from proof_model import Asked, answered, mix, quality, trunk, tuned
 
 from curate import chance
 from curate.schema import ROW
@@ -134,16 +134,14 @@ def copies(seed: int, plan: Plan) -> Cell:
     facts = _facts(spare, size=plan["facts"])
     repeated = [*base, *(one for count, some in facts.items() for one in some * count)]
     once = [*base, *(one for count, some in facts.items() if count for one in some)]
+    before = {count: quality(trunk(), some) for count, some in facts.items()}
     scores: dict[str, dict[str, float]] = {}
     steps = _steps(len(repeated), plan)
     for name, rows in (("copies", repeated), ("once", once)):
         with tuned(rows, steps=steps, seed=seed) as model:
             for count, some in facts.items():
-                found = answered(model, some)
-                scores[f"{count}, {name}"] = {
-                    "secret": float(np.mean([one.per_char for one in found])),
-                    "told": float(np.mean([one.greedy for one in found])),
-                }
+                found = quality(model, some)
+                scores[f"{count}, {name}"] = {"gained": found - before[count], "told": found}
             scores[f"held out, {name}"] = {"quality": quality(model, _asked(judged))}
     left = exact.decide(_copied(repeated))["rank"]
     return {
