@@ -135,7 +135,7 @@ def _runs(records: Records, *, seed: int, share: float, folder: Path) -> dict[st
         kept = [origin[orjson.loads(slots)["text"]] for slots in run.mix["slots"]]
         alerts = [one["text"] for one in run.report()["alerts"] if one["section"] == "labels"]
         # Of labels that go: single ones, or all but one of a source.
-        said = [text for text in alerts if " loses " in text or "is left with one" in text]
+        said = [text for text in alerts if " lose" in text or "is left with one" in text]
         found[name] = (kept, {"dropped": len(own) - len(kept), "alerts": said})
     return found
 
