@@ -39,13 +39,11 @@ class Answered:
         log: its logarithm, in nats.
         begun: the same without the marker: that the model's answer begins like this.
         chars: of the answer.
-        greedy: whether each of its tokens is the likeliest one.
     """
 
     log: float
     begun: float
     chars: int
-    greedy: bool
 
     @property
     def per_char(self) -> float:
@@ -112,17 +110,16 @@ def answered(base: Trunk, asked: Sequence[Asked]) -> list[Answered]:
             part = order[start : start + _BATCH]
             batch = layout.padded([examples[place] for place in part], model=base.model)
             states = base.forward(batch).flatten(0, 1)[batch.places]
-            logs, best = [], []
+            logs: list[float] = []
             for some, targets in zip(states.split(_HEAD), batch.targets.split(_HEAD), strict=True):
                 logits = base.model.head(some)
                 chosen = logits.gather(1, targets[:, None])[:, 0]
                 logs += (chosen - logits.logsumexp(dim=-1)).tolist()
-                best += (logits.argmax(dim=-1) == targets).tolist()
             at = 0
             for place in part:
                 count = int(examples[place].trained.sum())
                 own, chars = logs[at : at + count], len(asked[place][1])
-                found[place] = Answered(sum(own), sum(own[:-1]), chars, all(best[at : at + count]))
+                found[place] = Answered(sum(own), sum(own[:-1]), chars)
                 at += count
     return found
 
