@@ -19,7 +19,7 @@ import polars as pl
 from curate import lm
 from curate.embed import quiet
 from curate.schema import MESSAGE
-from tune import data, layout, training
+from tune import adapter, data, layout, training
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -79,17 +79,12 @@ def tuned(asked: Sequence[Asked], *, steps: int, seed: int) -> Iterator[Trunk]:
         steps: batches of eight.
         seed: of the adapter's first weights and of the order.
     """
-    from peft import PeftModel
-
     base = trunk()
     settings = Settings(steps=steps, layers=LAYERS, kept=True, window=WINDOW, batch=8, dtype=base.model.dtype)
     with tempfile.TemporaryDirectory(prefix="curate-proof-") as folder, quiet():
         done = training.train(mix(asked), out=Path(folder) / "tuned", model=base, settings=settings, seed=seed)
-        joined = PeftModel.from_pretrained(base.model.model, str(done.path), local_files_only=True)
-        try:
+        with adapter.worn(base.model, done.path):
             yield base
-        finally:
-            joined.unload()
 
 
 def answered(base: Trunk, asked: Sequence[Asked]) -> list[Answered]:

@@ -9,7 +9,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, clusters, cut, embed, formats, gates, read, render, rulebook, templates, trial, verdict
+from curate import (
+    catalog,
+    clusters,
+    cut,
+    embed,
+    formats,
+    gates,
+    read,
+    remote,
+    render,
+    rulebook,
+    templates,
+    trial,
+    verdict,
+)
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -36,6 +50,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
         what = f"its steps are Python code: {', '.join(foreign)}"
         yield UserError(recipe.file, what, "read that code; if you trust it, add --allow-code")
         return
+    yield from _online(recipe)
     families = None
     try:
         families = _families(recipe)
@@ -62,10 +77,26 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             yield from _rule(rule, place, signals)
     yield from gates.problems(recipe, signals)
     yield from clusters.problems(recipe.heldout, recipe.sources)
+    yield from _extras(recipe)
+
+
+def _extras(recipe: Recipe) -> Iterator[UserError]:
+    """Yield what must be installed beside."""
+    if recipe.engine == "ray" and not remote.installed():
+        yield remote.MISSED
     try:
         encoder(recipe)
     except UserError as error:
         yield error
+
+
+def _online(recipe: Recipe) -> Iterator[UserError]:
+    """Refuse steps that ask a server, without leave."""
+    uses = [use for stage in recipe.stages for use in stage.steps if catalog.known(use.step)]
+    asking = sorted({use.step for use in uses if "network" in catalog.describe(use.step).needs})
+    if asking and not recipe.network:
+        what = f"its steps ask a server, and send it the texts of the rows: {', '.join(asking)}"
+        yield UserError(recipe.file, what, "see where they send it; if that is right, add --allow-network")
 
 
 def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:
@@ -87,7 +118,7 @@ def encoder(recipe: Recipe) -> embed.Encoder | None:
         return None
     model = recipe.embedding.model
     local = recipe.resolve(model)
-    return embed.load(str(local) if local.exists() else model)
+    return embed.load(str(local) if local.exists() else model, backend=recipe.embedding.backend)
 
 
 def _source(
