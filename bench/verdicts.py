@@ -1,4 +1,4 @@
-"""Whether verdicts are right: `python bench/verdicts.py [--changes N] [--seeds N] [--out FILE]`.
+"""Whether verdicts are right: `python bench/verdicts.py [--changes N] [--small N] [--seeds N] [--out FILE]`.
 
 A seeded planter makes changes to mixes of ../shared/data (sentiment of film reviews, offence in tweets, intents),
 harmful, harmless and helpful ones, and writes which is which to a key of its own. The analysis sees two sets of rows
@@ -8,6 +8,10 @@ truly does to this tier is measured apart, by twice as many trainings on seeds o
 A verdict of better or worse is right when the true difference has that sign and is not below half of the margin;
 a false alarm is such a verdict on a change that the key calls harmless. `inconclusive` is true where the true
 difference is below the margin and what the trial could detect, taken together.
+
+Beside these stand small trials, of few rows and seeds, of changes that such a trial mostly cannot see. Of those whose
+true difference matters (the margin or more) and is below what their trial detects with 80 % power, it is told what was
+said: `inconclusive` is the honest word, `equivalent` an error, better or worse luck where the sign is right.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 import tempfile
 import time
@@ -22,9 +27,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import orjson
-import polars as pl
+for _name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"  # trainings of milliseconds: threads would wait for each other
+
+import numpy as np  # noqa: E402
+import orjson  # noqa: E402
+import polars as pl  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -46,6 +54,12 @@ KINDS = {
     "helpful": ("mend 0.3", "mend 0.06", "mend 0.03", "mend empty", "more rows"),
     "harmless": ("same", "order", "drop 0.03", "copies 0.03", "noise 0.005"),
 }
+DECIDED = ("better", "worse")
+SMALL = ("noise 0.1", "noise 0.2", "mend 0.1", "mend 0.2", "drop 0.2", "foreign 0.1")
+# Of a small trial: rows, items that judge, seeds.
+SMALL_ROWS, SMALL_ITEMS, SMALL_SEEDS = 80, 80, 3
+# Trainings that tell what a change of a small trial truly does: its seeds scatter more.
+SMALL_TRUTH = 60
 
 
 def sources() -> dict[str, list[dict[str, Any]]]:
@@ -121,19 +135,22 @@ def differences(pair: Sequence[pl.DataFrame], judged: pl.DataFrame, seeds: Seque
     return np.array(found)
 
 
-def plan(count: int, folder: Path) -> list[str]:
-    """Write pairs of mixes under blind names, and the key beside them; return the names."""
+def plan(count: int, small: int, folder: Path) -> list[str]:
+    """Write pairs of mixes under blind names, and the key beside them; return the names, those of small trials last."""
     known, names, key = sources(), [], {}
-    for number in range(count):
-        sign = ("harmful", "helpful", "harmless")[number % 3]
-        kind = KINDS[sign][chance.pick(SEED, str(number), "kind", size=len(KINDS[sign]))]
+    for number in range(count + small):
+        sign = ("harmful", "helpful", "harmless")[number % 3] if number < count else "small"
+        kinds = KINDS.get(sign, SMALL)
+        kind = kinds[chance.pick(SEED, str(number), "kind", size=len(kinds))]
         source = list(known)[chance.pick(SEED, str(number), "source", size=3)]
-        records = known[source][ITEMS : ITEMS + ROWS]
-        name = f"change{number:02}"
+        items, rows = (ITEMS, ROWS) if number < count else (SMALL_ITEMS, SMALL_ROWS)
+        start = ITEMS + (0 if number < count else (number - count) * SMALL_ROWS % (ROWS - SMALL_ROWS))
+        records = known[source][start : start + rows]
+        name = f"change{number:02}" if number < count else f"small{number - count:02}"
         before, after = changed(kind, records, seed=number)
         for side, part in (("before", before), ("after", after)):
             frame(part).write_parquet(folder / f"{name}.{side}.parquet")
-        frame(known[source][:ITEMS]).write_parquet(folder / f"{name}.judged.parquet")
+        frame(known[source][:items]).write_parquet(folder / f"{name}.judged.parquet")
         key[name] = {"sign": sign, "kind": kind, "source": source}
         names.append(name)
     (folder / "key").mkdir()
@@ -152,7 +169,7 @@ def judge(folder: Path, names: Sequence[str], seeds: int) -> dict[str, dict[str,
     found = {}
     for name in names:
         pair, judged = read(folder, name)
-        test = statistics.paired(differences(pair, judged, range(seeds)))
+        test = statistics.paired(differences(pair, judged, range(SMALL_SEEDS if name.startswith("small") else seeds)))
         verdict = statistics.verdict(test, adjusted=test.p, margin=MARGIN)
         found[name] = {"verdict": verdict, "mean": round(test.mean, 4), "detectable": round(detectable(test), 4)}
     return found
@@ -163,12 +180,21 @@ def detectable(test: statistics.Paired) -> float:
     return statistics.detectable(test.sd, test.seeds) if test.sd else 0.0
 
 
+def unseen(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what small trials say of differences that matter and that they detect in less than 80 % of cases."""
+    some = [one for one in told.values() if one["sign"] == "small" and MARGIN <= abs(one["true"]) < one["detectable"]]
+    said = {name: sum(one["verdict"] == name for one in some) for name in (*DECIDED, "equivalent", "inconclusive")}
+    wrong = sum(one["verdict"] == ("worse" if one["true"] > 0 else "better") for one in some)
+    share = wilson(said["inconclusive"], len(some)) if some else None
+    return {"of": len(some), "said": said, "of_wrong_sign": wrong, "inconclusive_interval": share}
+
+
 def counted(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return how often the verdicts are right."""
-    decided = [one for one in told.values() if one["verdict"] in ("better", "worse")]
+    decided = [one for one in told.values() if one["verdict"] in DECIDED]
     right = [one for one in decided if (one["true"] if one["verdict"] == "better" else -one["true"]) >= MARGIN / 2]
     harmless = [one for one in told.values() if one["sign"] == "harmless"]
-    alarms = [one for one in harmless if one["verdict"] in ("better", "worse")]
+    alarms = [one for one in harmless if one["verdict"] in DECIDED]
     open_ones = [one for one in told.values() if one["verdict"] == "inconclusive"]
     unsure = [one for one in open_ones if abs(one["true"]) < MARGIN + one["detectable"]]
     equal = [one for one in told.values() if one["verdict"] == "equivalent"]
@@ -176,8 +202,8 @@ def counted(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
     groups = {
         "better_or_worse_right": (right, decided), "false_alarms": (alarms, harmless),
         "inconclusive_where_true": (unsure, open_ones), "equivalent_right": (inside, equal),
-        "real_changes_decided": ([one for one in decided if one["sign"] != "harmless"],
-                                 [one for one in told.values() if one["sign"] != "harmless"]),
+        "real_changes_decided": ([one for one in decided if one["sign"] in ("harmful", "helpful")],
+                                 [one for one in told.values() if one["sign"] in ("harmful", "helpful")]),
     }  # fmt: skip
     return {
         name: {"hits": len(hits), "of": len(whole), "share": len(hits) / len(whole) if whole else None,
@@ -189,6 +215,7 @@ def counted(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=45)
+    parser.add_argument("--small", type=int, default=30, help="small trials beside them")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     given = parser.parse_args()
@@ -198,19 +225,25 @@ def main() -> int:
     started = time.process_time()
     with tempfile.TemporaryDirectory(prefix="curate-verdicts-") as place:
         folder = Path(place)
-        names = plan(given.changes, folder)
+        names = plan(given.changes, given.small, folder)
         told = judge(folder, names, given.seeds)
         judged_in = time.process_time() - started
         key = orjson.loads((folder / "key" / "key.json").read_bytes())
         for name in names:
             pair, judged = read(folder, name)
-            apart = differences(pair, judged, range(10_000, 10_000 + 2 * given.seeds))
+            trainings = SMALL_TRUTH if name.startswith("small") else 2 * given.seeds
+            apart = differences(pair, judged, range(10_000, 10_000 + trainings))
             told[name] |= {**key[name], "true": round(float(apart.mean()), 4)}
             print(name, told[name])
+    few = {name: one for name, one in told.items() if one["sign"] == "small"}
+    large = {name: one for name, one in told.items() if name not in few}
     results = {"tier": "probe", "seed": SEED, "changes": given.changes, "seeds": given.seeds, "margin": MARGIN,
-               "cpu_seconds_of_verdicts": round(judged_in, 1), "figures": counted(told), "list": told}  # fmt: skip
+               "small": given.small, "small_seeds": SMALL_SEEDS, "small_rows": SMALL_ROWS,
+               "cpu_seconds_of_verdicts": round(judged_in, 1), "figures": counted(large),
+               "small_trials": counted(few) | {"unseen": unseen(few)}, "list": told}  # fmt: skip
     given.out.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2) + b"\n")
     print(orjson.dumps(results["figures"]).decode())
+    print(orjson.dumps(results["small_trials"]).decode())
     return 0
 
 

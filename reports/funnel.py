@@ -82,6 +82,7 @@ def labels(view: View) -> dict[str, Any]:
         ]
         facts = {"source": source, "rows": rows, "kept": kept, "distinct": table.height, "labels": listed}
         facts["kept_distinct"] = int((table["kept"] > 0).sum())
+        facts["rarest"] = _rarest(table[LABELS:])
         facts["largest_kept_share"] = rate(max(table["kept"].to_list()), kept)
         sources.append(facts | templates[str(source)])
     return {
@@ -91,3 +92,11 @@ def labels(view: View) -> dict[str, Any]:
         ),
         "sources": sources,
     }
+
+
+def _rarest(table: pl.DataFrame) -> dict[str, Any] | None:
+    """Return what the labels that are not listed lost together, None where all are."""
+    if not table.height:
+        return None
+    rows, kept = int(table["rows"].sum()), int(table["kept"].sum())
+    return {"labels": table.height, "rows": rows, "kept": kept, "example": str(table["row"].min())}

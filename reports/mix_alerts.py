@@ -10,6 +10,9 @@ from reports.alert import FEW, Facts, alert, explain, group, look, rerun
 
 SKEWED = 0.5  # more than half of the mix in one task or source: the others are seasoning
 WIPED = 0.8  # a label that loses four of five rows while its source keeps most is a bias of a rule
+# Labels too rare to be listed are judged together, from so many rows on that chance does not take them twice as often
+# as the rest: of 50 rows of a source that loses three in ten, more than six in ten once in 300,000 times (binomial).
+TOGETHER = 50
 LARGE_CLUSTER = 10  # so many copies of one text point at a template, a footer or a crawl that ran twice
 LONG = 2048  # a window that small models are commonly tuned with
 NAMED = 3  # names in one sentence
@@ -47,6 +50,23 @@ def _wiped(facts: Facts) -> Iterator[dict[str, Any]]:
                 )
                 of = (lost, label["rows"])
                 yield alert("warning", text, explain(facts, label["example"]), of=of, section="labels")
+
+
+def _rare(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell of the rarest labels, which no table lists, when together they lose most rows and twice what others do."""
+    for source in facts["labels"]["sources"]:
+        rare, stays = source["rarest"], source["kept"] / source["rows"]
+        if rare is None or rare["rows"] < TOGETHER or stays < SKEWED:
+            continue
+        lost = 1 - rare["kept"] / rare["rows"]
+        if lost > max(SKEWED, 2 * (1 - stays)):
+            labels = "rarest label" if rare["labels"] == 1 else f"{shown.count(rare['labels'])} rarest labels"
+            text = (
+                f"The {labels} of source {source['source']} {shown.verb(rare['labels'], 'lose', 'loses')} "
+                f"{shown.share(lost)} of {shown.count(rare['rows'])} rows, the whole source {shown.share(1 - stays)}."
+            )
+            of = (rare["rows"] - rare["kept"], rare["rows"])
+            yield alert("warning", text, explain(facts, rare["example"]), of=of, section="labels")
 
 
 def _balance(facts: Facts) -> Iterator[dict[str, Any]]:
@@ -150,4 +170,4 @@ def _lengths(facts: Facts) -> Iterator[dict[str, Any]]:
         yield alert("note", text, explain(facts, lengths["longest"].get("row")), of=(rows, kept), section="lengths")
 
 
-CHECKS = (_labels, _wiped, _balance, _licences, _duplicates, _conflicts, _safety, _lengths)
+CHECKS = (_labels, _wiped, _rare, _balance, _licences, _duplicates, _conflicts, _safety, _lengths)
