@@ -187,12 +187,12 @@ TIERS: Mapping[str, Tier] = {
     ),
     "lora": Tier(
         "a small language model, its upper layers adapted, its lower ones computed once per text",
-        "tune.language:lora", "probability", Cost(load=6, start=3, seen=0.25, judged=0.35, distinct=0.25),
+        "tune.language:lora", "probability", Cost(load=6, start=4, seen=0.3, judged=0.35, distinct=0.25),
         ("peft", _PACKAGE), seeds=8, tuned=True, pilot=3,
     ),
     "lora-all": Tier(
         "a small language model, all its layers adapted",
-        "tune.language:lora_all", "probability", Cost(load=6, start=3, seen=1.0, judged=0.6),
+        "tune.language:lora_all", "probability", Cost(load=6, start=4, seen=1.4, judged=0.6),
         ("peft", _PACKAGE), seeds=8, tuned=True, pilot=3,
     ),
 }  # fmt: skip
