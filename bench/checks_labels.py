@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import plants
 import polars as pl
-from goals import figure
+from goals import area, figure
 
 from curate import chance, embed
 from curate.steps import label_noise
@@ -65,22 +64,15 @@ def _run(state: pl.DataFrame, *, rate: float, seed: int) -> dict[str, Any]:
     known = result.signals["score"].is_not_null().to_numpy()
     line = result.tables["sources"].row(0, named=True)
     scores = result.signals["score"].fill_null(0).to_numpy()
-    area = _area(scores[known], flipped[known]) if known.any() and flipped[known].any() else None
+    found = area(scores[known & flipped], scores[known & ~flipped]) if (known & flipped).any() else None
     suspects = result.signals["suspect"].fill_null(False).to_numpy()
     hit = float(flipped[suspects].mean()) if suspects.any() else None
     return {
         **line,
-        "area": area,
+        "area": found,
         "precision": hit,
         "recall": float(suspects[flipped].mean()) if flipped.any() else None,
     }
-
-
-def _area(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve by ranks, ties shared (Mann and Whitney 1947)."""
-    ranks = pl.Series(scores).rank("average").to_numpy()
-    count, rest = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * rest))
 
 
 def _lines(source: str, rate: float, runs: list[dict[str, Any]], failures: list[str]) -> list[dict[str, Any]]:

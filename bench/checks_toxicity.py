@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import orjson
 import polars as pl
-from goals import figure, share
+from goals import SEED, auroc, figure, share
 
 from curate import embed, screen
 from curate.steps.toxicity import TOXIC, toxicity
@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data" / "raw"
 SETS = ROOT / "bench" / "toxicity"
 IDENTITY = ("neutral mention", "positive mention")
-DRAWS, SEED = 200, 13
 TWEETS, ORDINARY = 1000, 1500
 
 
@@ -54,21 +53,6 @@ class Judge:
     def heads(self, texts: Sequence[str]) -> np.ndarray:
         """Return the scores of the concepts without the lexicon."""
         return np.array([max(verdict.scores) for verdict in screen.screen(self.vectors).judge(texts)])
-
-
-def area(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Return the AUROC: the share of pairs in order, ties counting half (Mann-Whitney)."""
-    both = np.concatenate([positive, negative])
-    ranks = pl.Series(both).rank("average").to_numpy()
-    n, m = len(positive), len(negative)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
-
-
-def auroc(name: str, positive: np.ndarray, negative: np.ndarray, goal: str | None = None) -> dict[str, Any]:
-    drawn = np.random.Generator(np.random.PCG64(SEED))
-    areas = [area(drawn.choice(positive, len(positive)), drawn.choice(negative, len(negative))) for _ in range(DRAWS)]
-    value, (low, high) = area(positive, negative), np.quantile(areas, [0.025, 0.975])
-    return figure(f"AUROC, {name}", value, len(positive) + len(negative), (low, high), goal)
 
 
 def functional() -> list[dict[str, Any]]:

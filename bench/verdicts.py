@@ -29,9 +29,8 @@ import polars as pl
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from reports.intervals import wilson  # noqa: E402
-
 from curate import chance  # noqa: E402
+from curate.intervals import wilson  # noqa: E402
 from tune import draw, statistics  # noqa: E402
 from tune.plant import plant  # noqa: E402
 from tune.probe import tfidf  # noqa: E402

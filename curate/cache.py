@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import io
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import orjson
 import polars as pl
 import xxhash
 
+from curate.folders import beside
 from curate.schema import Measured, canonical, digest
 
 PACKAGE = Path(__file__).parent
@@ -171,6 +171,6 @@ def _checked(path: Path, expected: str) -> pl.DataFrame:
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     temporary.write_bytes(data)
     temporary.replace(path)

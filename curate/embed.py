@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from curate import backends, shards
+from curate import backends, stored
 from curate.errors import MISSING, UserError, suggest
 from curate.rulefile import RULES
 from curate.schema import digest
@@ -42,8 +42,6 @@ _PROBES = ("reviews.jsonl", "inference.tsv", "paraphrases.csv", "news_briefs.jso
 # Lengths are filled up to a multiple of 16 tokens (8 wasted on average), batches to about 512 tokens: larger ones were
 # no faster (512 to 8,192 measured), and wasted more on a few texts.
 _STEP, _BATCH_TOKENS = 16, 512
-# Texts per file of the cache: about 3 MB of vectors, a minute of work that a killed run loses at most.
-_SHARD = 2048
 # Texts whose tokens are held at once.
 _TOKENISED = 1 << 16
 
@@ -83,7 +81,7 @@ class Encoder:
         """
         if self.backend == backends.REFERENCE:
             return self.identity()
-        kept = self._shards(cache) / "agreement.json"
+        kept = self._stored(cache) / "agreement.json"
         if not kept.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = kept.with_suffix(f".{os.getpid()}.part")
@@ -91,7 +89,7 @@ class Encoder:
             os.replace(part, kept)
         return {**self.identity(), "agreement": orjson.loads(kept.read_bytes())}
 
-    def _shards(self, cache: Path) -> Path:
+    def _stored(self, cache: Path) -> Path:
         """Return the folder of the vectors of this encoder."""
         return cache / f"{self.key[:16]}-{self.backend}"
 
@@ -107,26 +105,11 @@ class Encoder:
             cache: folder for vectors; several processes may share it.
             progress: told (texts done, texts to encode) now and then.
         """
-        distinct = sorted(set(texts))
-        keys = [digest(text) for text in distinct]
-        place = {text: number for number, text in enumerate(distinct)}
-        vectors = np.zeros((len(distinct), self.dimensions), dtype=np.float32)
-        folder = self._shards(cache) if cache else None
-        missing = shards.read(folder, keys, vectors) if folder else list(range(len(distinct)))
-        done, unsaved = 0, list[int]()
-        # Where nothing is missing no network is loaded.
-        batches = self._batches([distinct[number] for number in missing], self._forward[0]) if missing else ()
-        for part, found in batches:
-            chosen = [missing[number] for number in part]
-            vectors[chosen] = found
-            done += len(chosen)
-            unsaved += chosen
-            if folder and (len(unsaved) >= _SHARD or done == len(missing)):
-                shards.write(folder, [keys[number] for number in unsaved], vectors[unsaved])
-                unsaved = []
-            if progress:
-                progress(done, len(missing))
-        return vectors[[place[text] for text in texts]] if texts else vectors
+        folder = self._stored(cache) if cache else None
+        return stored.vectors(
+            texts, folder=folder, dimensions=self.dimensions, progress=progress,
+            batches=lambda some: self._batches(some, self._forward[0]),
+        )  # fmt: skip
 
     @cached_property
     def _forward(self) -> tuple[backends.Forward, dict[str, float]]:

@@ -5,40 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curate import cache, catalog, check, clusters, evidence, gates, memory, proof, quarantine, rundir
+from curate import cache, catalog, check, clusters, gates, memory, proof, quarantine, rundir, stages
 from curate.errors import GATE, INPUT, UserError
 from curate.ingest import Ingested, ingest
-from curate.measure import Runner, table_sorted
-from curate.pool import Pool, pool
-from curate.recipe import Recipe, Stage
-from curate.schema import GROUPS, ROW, canonical, digest
-from curate.slices import Rows
+from curate.pool import Pool, hands
+from curate.recipe import Recipe
+from curate.schema import ROW, canonical, digest
+from curate.stages import State
 from curate.tally import tally
-from curate.verdict import Verdicts, judge
 
 Progress = Callable[[str, int, int], None]
 CACHE = ".curate-cache"
-
-
-@dataclass
-class _State:
-    """The run while it goes on."""
-
-    recipe: Recipe
-    runner: Runner
-    verdicts: Verdicts
-    signals: pl.DataFrame
-    groups: pl.DataFrame
-    unproven: dict[str, str]
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    stages: list[dict[str, Any]] = field(default_factory=list)
 
 
 def execute(
@@ -73,7 +56,7 @@ def execute(
         staged = stack.enter_context(rundir.staging(out))
         kept = cache.Store(store or out.parent / CACHE, fresh)
         ingested = ingest(recipe, store=kept, progress=progress)
-        state = _decide(recipe, ingested, kept, (pool(workers, stack), workers), progress)
+        state = _decide(recipe, ingested, kept, (hands(recipe.engine, workers, stack), workers), progress)
         leaks = clusters.shared(
             state.runner.rows, state.verdicts.alive, sources=recipe.sources, files=ingested.facts["inputs"]
         )
@@ -117,106 +100,21 @@ def decide(
     with ExitStack() as stack:
         kept = cache.Store(store)
         ingested = ingest(recipe, store=kept, progress=progress)
-        state = _decide(recipe, ingested, kept, (pool(workers, stack), workers), progress)
+        state = _decide(recipe, ingested, kept, (hands(recipe.engine, workers, stack), workers), progress)
     return state.groups.select("id").hstack(state.verdicts.frame(0, state.groups.height))
 
 
 def _decide(
     recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Pool, int], progress: Progress
-) -> _State:
+) -> State:
     """Return the run after its last stage."""
-    state = _start(recipe, ingested, store, pool, progress)
+    state = stages.start(recipe, ingested, store, pool, progress)
     for stage in recipe.stages:
-        _run_stage(state, stage)
+        stages.run(state, stage)
     return state
 
 
-def _start(
-    recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Pool, int], progress: Progress
-) -> _State:
-    digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
-    rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
-    _account(recipe, ingested, rows)
-    encoder = check.encoder(recipe)
-    folder = store.folder / "embeddings"
-
-    def encode(texts: Sequence[str]) -> Any:
-        assert encoder is not None
-        return encoder.encode(texts, cache=folder, progress=lambda done, total: progress("embedding", done, total))
-
-    def vectors() -> Callable[[Sequence[str]], Any]:
-        # The same function each time, so that what a step fits with it is fitted once.
-        return encode
-
-    identity = encoder.checked(folder) if encoder else None
-    runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
-    groups = rows.read(["id", *GROUPS])
-    verdicts, signals = Verdicts.start(groups.height), pl.DataFrame(height=groups.height)
-    return _State(recipe, runner, verdicts, signals, groups, proof.unproven(recipe))
-
-
-def _account(recipe: Recipe, ingested: Ingested, rows: Rows) -> None:
-    """Assert that every record read is a reject or the parent of a row, and that ids are unique."""
-    ids = pl.concat([pl.read_parquet(path, columns=["id", "record"], glob=False) for path in (rows.path, rows.heldout)])
-    if ids["id"].n_unique() != ids.height:
-        raise AssertionError("two rows have the same id")
-    if not rows.read(["id"])["id"].is_sorted():
-        raise AssertionError("rows are not sorted by id")
-    parents = ids["record"].n_unique()
-    read = sum(source["records_read"] for source in ingested.facts["sources"])
-    rejects = sum(source["rejects"] for source in ingested.facts["sources"])
-    if read != rejects + parents:
-        raise AssertionError(f"{read} records read, but {rejects} rejects and {parents} with rows")
-
-
-def _run_stage(state: _State, stage: Stage) -> None:
-    """Run the steps of a stage, then its rules."""
-    started = time.perf_counter()
-    memory.reset_peak()
-    before = int(state.verdicts.alive.sum())
-    steps = []
-    for use in stage.steps:
-        alive = pl.Series(state.verdicts.alive)
-        result, entry = state.runner.measure(use, state.signals, alive)
-        state.signals = state.signals.hstack(result.signals)
-        state.tables |= {f"{use.name}.{name}": table_sorted(table) for name, table in result.tables.items()}
-        steps.append(entry)
-    judged = judge(proof.guarded(stage, state.unproven), state.verdicts, state.groups.hstack(state.signals))
-    rules = _vouched(state, stage, judged)
-    after = int(state.verdicts.alive.sum())
-    entry = {"name": stage.name, "rows_in": before, "rows_out": after, "steps": steps, "rules": rules}
-    entry |= {"seconds": time.perf_counter() - started, "peak_memory_mib": memory.peak_mib()}
-    state.stages.append(entry)
-    _assert_keepers(state, stage)
-
-
-def _vouched(state: _State, stage: Stage, rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries of rules with what speaks for each, and why it only flags though the recipe says drop."""
-    known = evidence.evidence() if rules else None
-    told = []
-    for facts, rule in zip(rules, stage.keep, strict=True):
-        why = proof.reason(rule, state.unproven)
-        told.append({**facts, **({"unproven": why} if why else {}), "evidence": evidence.of(rule, stage, known=known)})
-    return told
-
-
-def _assert_keepers(state: _State, stage: Stage) -> None:
-    """Assert that every row dropped by a step that names keepers has a keeper that stays."""
-    for use in stage.steps:
-        if f"{use.name}.keeper" not in state.signals.columns:
-            continue
-        frame = state.groups.select("id").with_columns(
-            state.signals[f"{use.name}.keeper"].alias("keeper"),
-            pl.Series("alive", state.verdicts.alive),
-            pl.Series("at", state.verdicts.dropped_at, dtype=pl.String),
-        )
-        gone = frame.filter(pl.col("at") == stage.name, pl.col("keeper").is_not_null())
-        lost = gone.join(frame.filter("alive"), left_on="keeper", right_on="id", how="anti")
-        if lost.height:
-            raise AssertionError(f"stage '{stage.name}': {lost.height} rows were dropped for keepers that do not stay")
-
-
-def _write(staged: Path, state: _State, ingested: Ingested) -> dict[str, int]:
+def _write(staged: Path, state: State, ingested: Ingested) -> dict[str, int]:
     """Write the tables of the run slice by slice and assert that they add up."""
     rows, signals, copies = state.runner.rows, state.signals, _copies(state.recipe)
     schema = {**ROW, **signals.schema, **state.verdicts.frame(0, 0).schema}
@@ -254,10 +152,10 @@ def _copies(recipe: Recipe) -> pl.Expr:
 
 
 def _manifest(
-    state: _State, ingested: Ingested, totals: Mapping[str, int], judged: Sequence[Mapping[str, Any]]
+    state: State, ingested: Ingested, totals: Mapping[str, int], judged: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     recipe = state.recipe.plain()
-    stages = [proof.guarded(stage, state.unproven) for stage in state.recipe.stages]
+    guarded = [proof.guarded(stage, state.unproven) for stage in state.recipe.stages]
     return {
         "format": 1,
         "name": state.recipe.name,
@@ -273,7 +171,7 @@ def _manifest(
         "clusters": clusters.told(state.recipe.heldout, state.recipe.sources),
         "rule_files": proof.stated(state.recipe),
         "stages": state.stages,
-        "use": tally(stages, state.verdicts.alive, state.groups.hstack(state.signals)),
+        "use": tally(guarded, state.verdicts.alive, state.groups.hstack(state.signals)),
         "totals": dict(totals),
         "failures": quarantine.facts(state.runner.failures),
         "gates": list(judged),

@@ -58,6 +58,16 @@ def _locked(path: Path, *, wait: bool) -> int:
         os.close(handle)  # its owner has renamed it while we waited
 
 
+def beside(path: Path) -> Path:
+    """Return a name beside a file to write it under; of all processes on all machines of a shared folder it is ours."""
+    return path.with_name(f"{path.name}.{host()}.{os.getpid()}.tmp")
+
+
+def host() -> str:
+    """Return the name of this machine, or of this container: process ids of two of them may be the same."""
+    return os.uname().nodename.replace("/", "_")
+
+
 def _is_at(path: Path, handle: int) -> bool:
     try:
         return os.path.samestat(os.stat(path), os.fstat(handle))

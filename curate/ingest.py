@@ -54,11 +54,11 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
     paths = {source.name: inputs.files(source, recipe) for source in recipe.sources}
     stamps = inputs.stamps(recipe, paths)
     found = inputs.described(recipe, paths)
-    folder = store.folder / "ingest" / _key(recipe, found)
-    # Another run over the same inputs is waited for: it does the same work.
-    with folders.workshop(folder.parent / f".{folder.name}.partial", wait=True) as partial:
-        facts = None if store.fresh else _whole(folder)
-        if facts is not None:
+    folder = _folder(recipe, store.folder, found)
+    # Another run over the same inputs is waited for: it does the same work. Where machines share the folder, each has
+    # a workshop of its own, as locks often end at the machine, and the first that is done is right.
+    with folders.workshop(folder.parent / f".{folder.name}.{folders.host()}.partial", wait=True) as partial:
+        if not store.fresh and (facts := _whole(folder)) is not None:
             return Ingested(folder, facts, cached=True)
         try:
             tallies = _read_all(recipe, paths, partial, progress)
@@ -70,7 +70,8 @@ def ingest(recipe: Recipe, *, store: cache.Store, progress: Progress) -> Ingeste
         digests = {f"{name}_sha256": rundir.file_digest(partial / file) for name, file in FILES.items()}
         facts = {"inputs": found, "sources": [tally.facts() for tally in tallies], **digests}
         rundir.write_json(partial / FACTS, facts)
-        _replace(folder, partial)
+        if store.fresh or _whole(folder) is None:
+            _replace(folder, partial)
     return Ingested(folder, facts, cached=False)
 
 
@@ -111,10 +112,18 @@ def own_templates(recipe: Recipe) -> Path | None:
 
 def cached_folder(recipe: Recipe, folder: Path) -> Path | None:
     """Return where the rows of a recipe lie already, or None."""
-    paths = {source.name: inputs.files(source, recipe) for source in recipe.sources}
-    found = inputs.described(recipe, paths)
-    place = folder / "ingest" / _key(recipe, found)
+    place = folder_of(recipe, folder)
     return place if (place / FACTS).is_file() else None
+
+
+def folder_of(recipe: Recipe, folder: Path) -> Path:
+    """Return where in a cache the rows of a recipe lie once it was run; the name holds all that they depend on."""
+    paths = {source.name: inputs.files(source, recipe) for source in recipe.sources}
+    return _folder(recipe, folder, inputs.described(recipe, paths))
+
+
+def _folder(recipe: Recipe, folder: Path, files: Sequence[Mapping[str, Any]]) -> Path:
+    return folder / "ingest" / _key(recipe, files)
 
 
 def _key(recipe: Recipe, files: Sequence[Mapping[str, Any]]) -> str:

@@ -182,12 +182,31 @@ def _attempt(name: str, read: Callable[[], Any]) -> Any:
         raise UserError(f"model '{name}'", what, fix, code=INPUT) from error
 
 
-def _digest(folder: Path) -> str:
-    """Return the hash of the files that make a model what it is."""
+def files(model: Path) -> list[Path]:
+    """Return the files that make a model what it is, of an adapter those of its base too.
+
+    Args:
+        model: a folder or a GGUF file.
+    """
+    if model.is_file():
+        return [model]
+    found = _files(model) or sorted(model.glob("*.gguf"))
+    if (model / ADAPTER).is_file():
+        base = Path(str(orjson.loads((model / ADAPTER).read_bytes()).get("base_model_name_or_path")))
+        found += files(base) if base.exists() else []
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder from which a model is loaded."""
     endings = (".safetensors", ".json", ".jinja", ".model", ".txt")
     made = (TUNED, "checkpoint.safetensors")  # what was said of the training, and where it stood
-    files = sorted(path for path in folder.iterdir() if path.suffix in endings and path.name not in made)
-    return digest(*(part for path in files for part in (path.name, file_digest(path))))
+    return sorted(path for path in folder.iterdir() if path.suffix in endings and path.name not in made)
+
+
+def _digest(folder: Path) -> str:
+    """Return the hash of these files."""
+    return digest(*(part for path in _files(folder) for part in (path.name, file_digest(path))))
 
 
 def _device() -> str:

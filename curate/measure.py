@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ import polars as pl
 
 from curate import cache, catalog, clusters, quarantine, rulebook, rundir
 from curate.errors import INPUT, UserError
+from curate.pool import Pool
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
-from curate.slices import Rows
+from curate.slices import Rows, Shard
 from curate.task import Limits, Result, Task
 
 Progress = Callable[[str, int, int], None]
@@ -40,16 +40,19 @@ class Runner:
         pool: starts worker processes when first asked, or None.
         vectors: texts to unit vectors, made when first asked.
         workers: threads for a step that can use them; no result depends on how many.
+        shard: the slices that are worked out here, all when it is None. The others are then null, and corpus steps
+            undecided: they have no signals yet.
     """
 
     recipe: Recipe
     rows: Rows
     store: cache.Store
     progress: Progress
-    pool: Callable[[], Executor | None]
+    pool: Pool
     vectors: Callable[[], Callable[[Sequence[str]], Any]]
     workers: int = 1
     embedding: Mapping[str, Any] | None = None
+    shard: Shard | None = None
     keys: dict[str, str] = field(default_factory=dict)  # cache key by signal prefix, for steps that read signals
     failures: list[pl.DataFrame] = field(default_factory=list)  # of `quarantine.SCHEMA`, and the step
 
@@ -81,6 +84,8 @@ class Runner:
         entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
         # What computing took, added up over workers, now or in the run that the cache has it from; null when not kept.
         entry["cost"] = {"seconds": cost, "rows": len(alive) if info.kind == "row-wise" else int(alive.sum())}
+        model = catalog.identity(use.step, arguments)
+        entry |= {"model": model} if model else {}
         tables = {name: table for name, table in result.tables.items() if name != quarantine.TABLE}
         return Measured(result.signals.rename(names), tables), entry
 
@@ -113,19 +118,22 @@ class Runner:
         extra: pl.DataFrame,
         alive: pl.Series | None,
     ) -> Result:
-        """Run a row-wise function over all slices and join the results in order.
+        """Run a row-wise function over the slices and join the results in order.
 
         Of the state of a step that reads it again shard by shard, lists and arrays are left on disk.
         """
-        tasks = self._tasks(info, call, extra, alive)
+        tasks = [
+            task for task in self._tasks(info, call, extra, alive) if self.shard is None or self.shard.takes(task.slice)
+        ]
         takes = {"vectors", "rescore"} & self._supplied(info, call[0])
         needs_vectors = bool(takes) and "vectors" in catalog.needed(info, call[1])
         vectors = self.vectors() if needs_vectors else None
         if not self.rows.spans():  # no rows at all: the step still says which columns it has
             return tasks[0].compute(vectors), False, 0.0
-        lean = call[0] == "state" and "shards" in self._supplied(info, "decide")
+        lean = call[0] == "state" and (self.shard is not None or "shards" in self._supplied(info, "decide"))
         done: list[Result] = []
-        pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
+        alone = needs_vectors or "network" in self._supplied(info, call[0])  # neither gains by processes
+        pool = self.pool() if len(tasks) > 1 and not alone else None
         try:
             for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
                 self._quarantine(use.name, result)
@@ -135,7 +143,18 @@ class Runner:
             what = "a worker process was ended from outside, most likely for lack of memory, or it crashed"
             fix = "run again with fewer --workers; what was finished is cached"
             raise UserError(f"step '{use.name}'", what, fix, code=INPUT) from None
-        return _joined([result for result, _, _ in done]), all(one[1] for one in done), _sum(one[2] for one in done)
+        parts = self._filled([result for result, _, _ in done])
+        return _joined(parts), all(one[1] for one in done), _sum(one[2] for one in done)
+
+    def _filled(self, parts: Sequence[Measured]) -> Sequence[Measured]:
+        """Return the results of all slices, those of other shards null."""
+        if self.shard is None:
+            return parts
+        mine, none = iter(parts), parts[0].signals
+        return [
+            next(mine) if self.shard.takes(number) else Measured(none.clear(stop - start))
+            for number, (start, stop) in enumerate(self.rows.spans())
+        ]
 
     def _quarantine(self, name: str, result: Measured) -> None:
         """Note the rows of a slice on which a step raised, and fail where these are too many."""
@@ -193,6 +212,8 @@ class Runner:
         """Run `state` over the slices of living rows, then `decide` over all of it."""
         arguments, base = call
         state, cached, cost = self._slices(use, info, ("state", arguments, base), extra, alive)
+        if self.shard is not None:
+            return Measured(pl.DataFrame(height=len(alive))), cached, cost
         cluster = pl.col("source").replace_strict(self._clusters(), default=None, return_dtype=pl.String)
         rows = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
         lost = rows["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive

@@ -13,6 +13,7 @@ import polars as pl
 
 from curate import boilerplate, clean, cut, formats, read, render, rulebook
 from curate.errors import INPUT, UserError, suggest
+from curate.personal import KINDS, masked
 from curate.recipe import Source
 from curate.schema import canonical, digest, prompt_and_response
 
@@ -80,12 +81,12 @@ class Rejects:
         self._file = file
 
     def add(self, tally: Tally, reject: read.Reject) -> None:
-        """Write one reject and count its cause."""
+        """Write one reject, personal data masked whatever the source masks, and count its cause."""
+        cause, excerpt = (masked(text, KINDS)[0] for text in (reject.cause, reject.excerpt))
         tally.rejects += 1
-        tally.causes[reject.cause] += 1
+        tally.causes[cause] += 1
         entry = {"source": tally.source.name, "file": read.named(reject.file), "line": reject.line}
-        excerpt = clean.clean(reject.excerpt, repairs=(), mask=tally.source.clean.mask, counts={})
-        text = orjson.dumps({**entry, "cause": reject.cause, "excerpt": excerpt}).decode()
+        text = orjson.dumps({**entry, "cause": cause, "excerpt": excerpt}).decode()
         self._file.write(text + "\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from curate.errors import INPUT, UserError
 from curate.lines import COMPRESSIONS, LINE_CAP, blank, broken, lines, too_long
 from curate.records import Item, Record, Reject, excerpt, lookup, parse
 
-__all__ = ["KNOWN_ENDINGS", "Record", "Reject", "expand", "fetch", "lookup", "named", "read", "require_readable"]
+__all__ = [
+    "KNOWN_ENDINGS", "Record", "Reject", "elsewhere", "expand", "fetch", "lookup", "named", "read", "require_readable",
+]  # fmt: skip
 
 TEXT_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 BINARY_ENDINGS = (".parquet", ".arrow")
 KNOWN_ENDINGS = (*TEXT_ENDINGS, *BINARY_ENDINGS, *(end + how for how in COMPRESSIONS for end in TEXT_ENDINGS))
+# Two letters or more before the colon: one alone is a drive of another system.
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 # Names of a folder's files shown when nothing matches: a screenful.
 _SHOWN = 10
 
@@ -34,6 +39,8 @@ def expand(pattern: str, *, base: Path) -> list[Path]:
     Raises:
         UserError: when nothing matches, with what is there instead.
     """
+    if elsewhere(pattern):
+        raise UserError(pattern, "is not on this machine", "`curate run --allow-download` copies it first", code=INPUT)
     try:
         path = base / Path(pattern).expanduser()
         path.is_dir()  # fails for what cannot be a path
@@ -51,6 +58,11 @@ def expand(pattern: str, *, base: Path) -> list[Path]:
         what = "no file matches" if glob.has_magic(pattern) else "no such file"
         raise UserError(pattern, what, _nearby(path), code=INPUT)
     return paths
+
+
+def elsewhere(path: str) -> bool:
+    """Tell whether a path is the address of something that is not on this machine."""
+    return _ELSEWHERE.match(path) is not None
 
 
 def _is_dataset(path: Path) -> bool:

@@ -123,13 +123,15 @@ class Recipe(Table):
 
     `rejects` is 1 % by default: above it a wrong path or column is likelier than dirty data. It holds for records that
     cannot be read, and again for rows on which a step raises. `slice_seconds` is an hour by default: the slowest thing
-    bundled, a large classifier at ten texts a second, takes a third of that for the 10,000 records of a slice.
+    bundled, a large classifier at ten texts a second, takes a third of that for the 10,000 records of a slice. `engine`
+    says where row-wise steps run: in processes of this machine by default, as that needs nothing else.
     """
 
     name: str = Field(pattern=r"^[\w][\w .-]*$", max_length=100)  # it becomes the name of a folder
     seed: Whole = 0
     rejects: Number = Field(default=0.01, ge=0, le=1)
     slice_seconds: Number = Field(default=3600, gt=0)
+    engine: Literal["local", "ray"] = "local"
     sources: tuple[Source, ...] = Field(min_length=1)
     templates: Templates = Templates()
     embedding: Embedding = Embedding()
@@ -141,6 +143,7 @@ class Recipe(Table):
     base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
     file: str = Field(default="recipe", exclude=True)
     code: bool = Field(default=False, exclude=True)  # whether steps may be Python functions of the user's
+    network: bool = Field(default=False, exclude=True)  # whether steps may ask a server
 
     def resolve(self, path: str | Path) -> Path:
         """Return a path of the recipe, from the recipe's folder."""
@@ -149,7 +152,7 @@ class Recipe(Table):
     def plain(self) -> dict[str, Any]:
         """Return the recipe as JSON data, as the manifest stores it."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for name in ("licenses", "heldout", "slice_seconds"):
+        for name in ("licenses", "heldout", "slice_seconds", "engine"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 del plain[name]
         return plain
@@ -186,11 +189,16 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 
 # What a recipe object knows beside its file's content.
-_INNER = {"base", "file", "code"}
+_INNER = {"base", "file", "code", "network"}
 
 
 def load_recipe(
-    path: str | Path, *, overrides: Sequence[str] = (), limit: int | None = None, allow_code: bool = False
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    allow_code: bool = False,
+    allow_network: bool = False,
 ) -> Recipe:
     """Read a recipe file.
 
@@ -199,6 +207,7 @@ def load_recipe(
         overrides: `key=value` with dotted keys; members of lists by name, step name or index.
         limit: sets `limit` of every source.
         allow_code: whether a step may be a Python function of the user's (`module:function`), found beside the recipe.
+        allow_network: whether a step may ask the server that it names.
 
     Raises:
         UserError: all mistakes of form at once. Steps, signals and files are checked by `curate.check`.
@@ -211,6 +220,7 @@ def load_recipe(
     if limit is not None:
         sources = tuple(source.model_copy(update={"limit": limit}) for source in recipe.sources)
         recipe = recipe.model_copy(update={"sources": sources})
+    recipe = recipe.model_copy(update={"network": allow_network})
     return with_code(recipe) if allow_code else recipe
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import INPUT, UserError
-from curate.folders import make, remove, workshop
+from curate.folders import beside, make, remove, workshop
 
 MANIFEST = "manifest.json"
 TABLES = ("rows", "mix", "heldout", "origins")
@@ -160,7 +160,7 @@ def _small(schema: pa.Schema) -> pa.Schema:
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
     """Write one frame under a temporary name, then rename it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     with Writer(temporary, frame.schema) as writer:
         writer.write(frame)
     temporary.replace(path)
@@ -168,7 +168,7 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text under a temporary name, then rename it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     temporary.write_text(text, encoding="utf-8", newline="\n")
     temporary.replace(path)
 

@@ -1,4 +1,4 @@
-"""The rows of a run on disk, cut into slices."""
+"""The rows of a run on disk, cut into slices, and shards of these."""
 
 from __future__ import annotations
 
@@ -8,6 +8,37 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
+
+from curate.errors import UserError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Every `of`-th slice, from `number` on.
+
+    Args:
+        number: from 0.
+        of: how many shards there are.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Return the shard `i/n`.
+
+        Raises:
+            UserError: when it is none.
+        """
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+            raise UserError(f"--shard {text}", "is no shard", "write i/n with i from 0 to n-1, such as 0/7")
+        return cls(int(number), int(of))
+
+    def takes(self, number: int) -> bool:
+        """Tell whether a slice is of this shard."""
+        return number % self.of == self.number
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +25,10 @@ from curate.rundir import RunDir
 
 Progress = Callable[[str, int, int], None]
 FOLDER = "ablations"
-# Seeds of a pilot, far from those of any grid. Five give a spread that is right within a factor of 0.6 to 2.9 (95 %).
-PILOT, PILOT_SEEDS = 100_000, 5
+# Seeds of a pilot begin here, far from those of any grid.
+PILOT = 100_000
+# Seconds below which a cell of the pilot was not trained but found.
+_READ = 0.02
 METHOD = (
     "Arms are paired by seed: both see the same records in the same order where they have them, and as many examples. "
     "The decision is a paired t test over seeds on the mean of the primary metric at equal steps, Holm over the "
@@ -122,16 +125,12 @@ def _decided(
     tiers, cells = sibling("tune.tiers"), import_module("tune.grid")
     if find_spec("sklearn") is None:
         raise UserError("ablation", "scikit-learn is not installed", "pip install 'curatune[tune]'", code=MISSING)
-    raw = pl.read_parquet(folder / "arms" / "no filter" / arms.MIX, columns=["task"], glob=False)
-    estimates = {}
-    for name, tier in tiers.TIERS.items():
-        tasks = sorted(tier.tasks & set(judged["task"].drop_nulls())) if tier.tasks else None
-        items = judged.height if tasks is None else judged.filter(pl.col("task").is_in(tasks)).height
-        rows = raw.height if tasks is None else raw.filter(pl.col("task").is_in(tasks)).height
-        if items and rows:
-            count = 2 * len(specs) * (plan.seeds or tier.seeds)  # at equal steps and at equal epochs
-            seconds = tier.seconds(cells=count, examples=int(rows * tier.draw), items=items, workers=workers)
-            estimates[name] = seconds
+    raw = pl.read_parquet(folder / "arms" / "no filter" / arms.MIX, columns=["task", "prompt", "response"], glob=False)
+    pace = tiers.pace()
+    estimates = {
+        name: seconds * pace for name, tier in tiers.TIERS.items()
+        if (seconds := _seconds(tier, plan, (raw, judged), arms=len(specs), workers=workers)) is not None
+    }  # fmt: skip
     name = tiers.choose(plan.tier, minutes=plan.minutes, estimates=estimates)
     tier = tiers.TIERS[name]
     analysis = {
@@ -140,18 +139,38 @@ def _decided(
         "seeds": [plan.seed + number for number in range(plan.seeds or tier.seeds)],
         "arms": [arm.model_dump(exclude_none=True) for arm in plan.whole],
         "plant": plan.plant.model_dump() if plan.plant else None,
+        **({"tuning": plan.tuning.model_dump()} if tier.tuned else {}),
         "contrasts": [one.model_dump() for one in plan.confirmatory],
-        "evaluation": _told(judged, tier), "run": str(run.path), "recipe_sha256": run.manifest["recipe_sha256"],
+        "evaluation": _told(tier.items(judged, plan.tuning)), "run": str(run.path),
+        "recipe_sha256": run.manifest["recipe_sha256"],
         "mix_sha256": rundir.file_digest(run.path / arms.MIX),
     }  # fmt: skip
     _fix(folder / "analysis.json", analysis)
-    grid = cells.Grid(folder, tuple(specs), name, "cells", run.path.resolve().parent / CACHE)
+    told = {key: run.manifest.get(key) for key in ("recipe", "recipe_file")}
+    grid = cells.Grid(folder, tuple(specs), name, "cells", run.path.resolve().parent / CACHE, plan.tuning, told)
     return Trial(folder, run, grid, analysis, estimates)
 
 
-def _told(judged: pl.DataFrame, tier: Any) -> list[dict[str, Any]]:
+def _seconds(
+    tier: Any, plan: Any, frames: tuple[pl.DataFrame, pl.DataFrame], *, arms: int, workers: int
+) -> float | None:
+    """Return about how long a tier takes with pilot and grid, None when it can learn or score nothing of the run."""
+    raw, judged = frames[0], tier.items(frames[1], plan.tuning)
+    rows = raw.filter(pl.col("task").is_in(list(tier.tasks)).fill_null(value=False)) if tier.tasks else raw
+    missing = plan.tier == "auto" and not tier.ready(plan.tuning)  # of a tier that is named it is told what is missing
+    if missing or not rows.height or not judged.height:
+        return None
+    length = (pl.col("prompt").str.len_chars() + pl.col("response").str.len_chars()).sum() / 1000
+    whole, asked = (float(one.select(length).item()) for one in (rows, judged))
+    share, seeds = tier.share(rows.height, plan.tuning), plan.seeds or tier.seeds
+    distinct = whole * min(1.0, share * (seeds + tier.pilot)) + asked
+    seen = whole * share * (plan.tuning.epochs if tier.tuned else 1)
+    size = import_module("tune.tiers").Size(arms * seeds + 2 * tier.pilot, seen, asked, distinct, workers)
+    return float(tier.cost.seconds(size))
+
+
+def _told(rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Return how many items of each source judge, and whether they were held out from the beginning."""
-    rows = judged.filter(pl.col("task").is_in(list(tier.tasks))) if tier.tasks else judged
     groups = rows.group_by("like", "task").agg(items=pl.len(), heldout=(pl.col("split") == "heldout").all())
     return groups.sort("like").rename({"like": "source"}).to_dicts()
 
@@ -177,24 +196,28 @@ def pilot(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, 
 
     Returns:
         sd of the paired differences, seeds of the pilot and of the grid, detectable, margin, and the seeds that would
-        find a difference of the margin (null when more than 200).
+        find a difference of the margin (null when more than 200); ahead: about how many seconds the grid will take, by
+        what the pilot took (null when it was there already).
     """
     cells, statistics, compare = sibling("tune.grid"), import_module("tune.statistics"), import_module("tune.compare")
     first = trial.analysis["contrasts"][0]
-    grid = cells.Grid(trial.folder, trial.grid.specs, trial.grid.tier, "pilot", trial.grid.cache)
-    seeds = [PILOT + trial.analysis["seed"] + number for number in range(PILOT_SEEDS)]
+    grid = replace(trial.grid, cells="pilot")
+    seeds = [PILOT + trial.analysis["seed"] + number for number in range(grid.way.pilot)]
+    started = time.perf_counter()
     cells.run(grid, seeds, arms=(first["arm"], first["against"]), workers=workers, progress=progress)
+    each = (time.perf_counter() - started) / (2 * len(seeds))
     apart = compare.pilot_differences(trial.folder, seeds, first, trial.analysis["metric"])
     test, count = statistics.paired(apart), len(trial.analysis["contrasts"])
     grown = len(trial.analysis["seeds"])
     margin = trial.analysis["margin"]
     found = {
-        "sd": test.sd, "seeds": PILOT_SEEDS, "of": grown, "contrasts": count, "margin": margin,
+        "sd": test.sd, "seeds": len(seeds), "of": grown, "contrasts": count, "margin": margin,
         "detectable": statistics.detectable(test.sd, grown, contrasts=count),
         "needed": statistics.seeds_needed(test.sd, margin, contrasts=count) if test.sd else 2,
     }  # fmt: skip
     rundir.write_json(trial.folder / "pilot.json", found)
-    return found
+    # Of cells that were there already nothing is learned; a cell takes longer than a file is read.
+    return found | {"ahead": each * grown * len(grid.specs) if each > _READ else None}
 
 
 def finish(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, done, total: None) -> dict[str, Any]:

@@ -14,11 +14,11 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
           "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
     "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
-    "copies", "covers", "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels",
-    "kinship", "languages", "lm", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks",
-    "pieces", "pool", "presidio", "rarity", "recurrence", "rulebook", "rulefile", "runs", "screen", "shards",
-    "similar", "sketches", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights",
-    "wordsets",
+    "copies", "covers", "cutoffs", "disguise", "doubts", "embed", "endpoint", "facility", "fences", "folds",
+    "heads", "heldout", "joins", "judging", "kernels", "kinship", "languages", "lm", "losses", "mend", "mistakes",
+    "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool", "presidio", "rarity", "records",
+    "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "seals", "similar", "sketches", "stored",
+    "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "trained", "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = (

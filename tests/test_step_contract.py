@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import inspect
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from stub_judge import lasting
+from tiny_filter import tiny_filter
+from tiny_model import write_model
 from tiny_tokenizer import write_tokenizer
 
 from curate import catalog, schema
@@ -67,6 +73,14 @@ def vectors(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     return unit
 
 
+@lru_cache(maxsize=1)
+def language_model() -> Path:
+    """Stand in for a language model of a hundred million weights: one of a few hundred."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return write_model(folder)
+
+
 @pytest.fixture
 def odd_rows(make_rows: Builder) -> pl.DataFrame:
     return make_rows(*({"prompt": f"question {number % 5}", "response": text} for number, text in enumerate(ODD)))
@@ -89,16 +103,20 @@ class Step:
             ),
             "rescore": partial(catalog.rescore, vectors=vectors),
             "path": table,
+            "folder": tiny_filter(vectors) if "folder" in self.info.parameters else None,
+            "url": lasting() if "url" in self.info.parameters else None,
+            "model": "stub",
+            "network": folder / "answers",
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }
 
     def call(self, function: str, frame: pl.DataFrame) -> pl.DataFrame:
-        """Call a function of the step; of required parameters it can have what `given` names."""
+        """Call a function of the step; of required parameters it can have what `given` names, and a small model."""
         found = getattr(self.module, function)
         taken = {
-            name: self.given[name]
+            name: language_model() if name == "model" else self.given[name]
             for name, parameter in inspect.signature(found).parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
+            if parameter.kind is parameter.KEYWORD_ONLY and (parameter.default is parameter.empty or name == "model")
         }
         result = found(frame, **taken)
         signals = result.signals if isinstance(result, schema.Measured) else result

@@ -5,5 +5,6 @@ from tune.harness import export_tasks
 from tune.settings import Settings
 from tune.training import Tuned, train
 from tune.trunk import Trunk
+from tune.worth import signals
 
-__all__ = ["Settings", "Trunk", "Tuned", "evaluate", "export_tasks", "train"]
+__all__ = ["Settings", "Trunk", "Tuned", "evaluate", "export_tasks", "signals", "train"]

@@ -60,6 +60,24 @@ def opened(model: LanguageModel, *, settings: Settings, base: str, full: bool, s
         joined.unload()
 
 
+@contextmanager
+def worn(model: LanguageModel, folder: Path) -> Iterator[None]:
+    """Put a saved adapter into a loaded model for a while; in the end the model is as it was.
+
+    Args:
+        model: the very model that the adapter was trained on.
+        folder: of the adapter.
+    """
+    from peft import PeftModel
+
+    with quiet():
+        joined = PeftModel.from_pretrained(model.model, str(folder), local_files_only=True)
+    try:
+        yield
+    finally:
+        joined.unload()
+
+
 def _joined(model: LanguageModel, settings: Settings, seed: int) -> Any:
     """Return the model of peft around the model, whose linear layers now have an adapter."""
     import torch

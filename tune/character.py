@@ -17,7 +17,7 @@ from curate.intervals import wilson
 from curate.lm import LanguageModel
 from curate.rulefile import STRICT, Header
 from curate.steps.toxicity import TOXIC, toxicity
-from tune import generation, ranking
+from tune import generation, ranking, trees
 
 # Sentences of the data for each pair of groups: with 30 a share is known within 0.18, and all pairs take SmolLM2 half a
 # minute. Longer ones cost more and say no more; fewer than ten say nothing.
@@ -106,7 +106,7 @@ def _preferred(
         same = _shared_end(one.ids, other.ids)
         groups += [[whole] for whole in (one, other)]
         # What comes before the shared end: with it, the end's likelihood is the difference.
-        groups += [[ranking.Text(whole.ids[: len(whole.ids) - same], 1)] for whole in (one, other)]
+        groups += [[trees.Text(whole.ids[: len(whole.ids) - same], 1)] for whole in (one, other)]
     values = np.array([one[0] for one in ranking.likelihoods(lm, groups, progress=progress)]).reshape(-1, 4)
     values[:, 2:] = values[:, :2] - values[:, 2:]
     axes = [axis for axis, *_ in told]

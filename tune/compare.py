@@ -15,6 +15,7 @@ from curate.rundir import file_digest, write_json
 from tune import statistics
 from tune.grid import CELL, EPOCHS, SCORED
 from tune.plan import BASE, ORACLE, RAW, RUN, SHUFFLED
+from tune.tiers import TIERS
 
 Floats = npt.NDArray[np.float64]
 ABLATION, ANALYSIS = "ablation.json", "analysis.json"
@@ -31,7 +32,8 @@ def compare(folder: Path) -> dict[str, Any]:
     analysis = json.loads((folder / ANALYSIS).read_text(encoding="utf-8"))
     specs = json.loads((folder / "arms" / "arms.json").read_text(encoding="utf-8"))
     cells = _cells(folder, analysis["seeds"], [spec["name"] for spec in specs])
-    scores = {file: _scores(folder, cells, file) for file in (SCORED, EPOCHS)}
+    files = (SCORED,) if TIERS[analysis["tier"]].tuned else (SCORED, EPOCHS)
+    scores = {file: _scores(folder, cells, file) for file in files}
     metric = analysis["metric"]
     arms = [_arm(spec, cells, scores[SCORED], metric) for spec in specs]
     contrasts = _contrasts(analysis, scores, arms)
@@ -143,7 +145,7 @@ def _contrast(pair: tuple[str, str], analysis: Mapping[str, Any], scores: Mappin
         "moved": bool(np.abs(apart).max(initial=0.0) > 0),
         "others": {name: _plain(steps, pair, name) for name in metrics if name != metric},
         "sources": {name: _plain(steps.filter(pl.col("source") == name), pair, metric) for name in sources},
-        "equal_epochs": _plain(scores[EPOCHS], pair, metric),
+        "equal_epochs": _plain(scores[EPOCHS], pair, metric) if EPOCHS in scores else None,
     }  # fmt: skip
 
 

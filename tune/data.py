@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import polars as pl
 
 from curate import chance, formats, read
 from curate.errors import INPUT, UserError
-from curate.rundir import MANIFEST, RunDir
+from curate.rundir import MANIFEST, RunDir, write_text
 from curate.schema import MESSAGE, canonical, digest
 from curate.tokenizer import BATCH, Tokenizer, trained_tokens
 
@@ -118,6 +119,14 @@ def _conversations(path: Path) -> list[list[dict[str, Any]]]:
             fix = "mend or delete it, or make a mix with `curate run`, which counts what it cannot read"
             raise UserError(f"{path}, line {item.line}", str(error), fix, code=INPUT) from error
     return found
+
+
+def write(rows: pl.DataFrame, path: Path) -> None:
+    """Write rows as JSON lines; conversations as lists of role and content, as trainers read them."""
+    turn = pl.element().struct.field("role", "content")
+    talks = [name for name, kind in rows.schema.items() if kind == pl.List(MESSAGE)]
+    lines = rows.with_columns(pl.col(name).list.eval(pl.struct(turn)) for name in talks).iter_rows(named=True)
+    write_text(path, "".join(orjson.dumps(line).decode() + "\n" for line in lines))
 
 
 def encode(rows: pl.DataFrame, *, coder: Tokenizer, window: int) -> Encoded:

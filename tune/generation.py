@@ -1,10 +1,11 @@
-"""Answers written by a language model: greedy, so that the same model gives the same answer."""
+"""Answers written by a language model: the likeliest, the same each time, or drawn by a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from curate import chance
 from curate.embed import quiet
 from curate.lm import LanguageModel
 
@@ -30,6 +31,8 @@ def write(
     prompts: Sequence[Sequence[int]],
     limits: Sequence[int],
     *,
+    temperature: float | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Written]:
     """Return the likeliest next token again and again, until the model ends its turn or reaches the limit.
@@ -38,6 +41,8 @@ def write(
         lm: the model.
         prompts: token ids, see `ranking.prompt`; the longest lose their beginning to the model's window.
         limits: the most tokens of each answer.
+        temperature: draws the next token instead, after dividing the logits by this.
+        seed: of what is drawn; the draw also depends on which prompts are answered together.
         progress: told (answers written, answers in all).
     """
     order = sorted(range(len(prompts)), key=lambda place: (-limits[place], -len(prompts[place])))
@@ -45,7 +50,8 @@ def write(
     for low in range(0, len(order), _BATCH):
         batch = order[low : low + _BATCH]
         most = min(max(limits[place] for place in batch), lm.window - 1)
-        texts = _greedy(lm, [list(prompts[place])[-(lm.window - most) :] for place in batch], most)
+        cut = [list(prompts[place])[-(lm.window - most) :] for place in batch]
+        texts = _continued(lm, cut, most, temperature, chance.pick(seed, str(low), "answers", size=1 << 31))
         for place, ids in zip(batch, texts, strict=True):
             found[place] = _ended(lm, ids, limits[place])
         progress(len(found), len(prompts))
@@ -61,7 +67,9 @@ def ends(lm: LanguageModel) -> list[int]:
     return sorted(one for one in found if one is not None)
 
 
-def _greedy(lm: LanguageModel, prompts: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+def _continued(
+    lm: LanguageModel, prompts: Sequence[Sequence[int]], most: int, temperature: float | None, seed: int
+) -> list[list[int]]:
     """Return the tokens that follow each prompt, filled up on the left: all of them end at the same place."""
     import torch
     from transformers import GenerationConfig
@@ -72,11 +80,13 @@ def _greedy(lm: LanguageModel, prompts: Sequence[Sequence[int]], most: int) -> l
     mask = torch.tensor([[0] * gap + [1] * len(one) for gap, one in zip(gaps, prompts, strict=True)])
     # Values of their own for all that a model's own settings would fill in: penalties and samplers are another measure.
     settings = GenerationConfig(
-        max_new_tokens=most, do_sample=False, num_beams=1, pad_token_id=lm.pad, eos_token_id=ends(lm) or None,
-        temperature=1.0, top_k=50, top_p=1.0, repetition_penalty=1.0,
+        max_new_tokens=most, do_sample=temperature is not None, num_beams=1, pad_token_id=lm.pad,
+        eos_token_id=ends(lm) or None, temperature=temperature or 1.0, top_k=0 if temperature else 50, top_p=1.0,
+        repetition_penalty=1.0,
     )  # fmt: skip
     device = lm.model.device
-    with torch.inference_mode(), quiet():
+    with torch.inference_mode(), quiet(), torch.random.fork_rng():
+        torch.manual_seed(seed)
         out = lm.model.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=settings)
     return [row[width:] for row in out.tolist()]
 

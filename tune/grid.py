@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from curate.folders import make, workshop
 from curate.pool import pool
 from curate.rundir import file_digest, write_frame, write_json
 from tune import draw
-from tune.tiers import SCORES, TIERS, Budget
+from tune.tiers import SCORES, TIERS, Budget, Tier
+from tune.tuning import Tuning
 
 SCORED, EPOCHS, CELL, EVALUATION, ARMS = "scores.parquet", "epochs.parquet", "cell.json", "evaluation.parquet", "arms"
 # What is written once a seed is done beside what it did.
@@ -36,6 +37,8 @@ class Grid:
         tier: name of it.
         cells: name of the folder of the cells, apart for a pilot.
         cache: folder for what does not depend on arms.
+        tuning: how a language model is tried.
+        told: of the run's manifest what the cells need, see `Budget`.
     """
 
     folder: Path
@@ -43,6 +46,13 @@ class Grid:
     tier: str
     cells: str
     cache: Path
+    tuning: Tuning = field(default_factory=Tuning)
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def way(self) -> Tier:
+        """Return the tier."""
+        return TIERS[self.tier]
 
 
 def run(
@@ -81,7 +91,7 @@ def one_seed(grid: Grid, seed: int, arms: Sequence[str]) -> None:
     with workshop(grid.folder / grid.cells / f".{seed}.partial", wait=True) as shop:
         frames, evaluation = rows_of(grid), evaluation_of(grid)
         pools = draw.pools(grid.specs, frames, seed=seed)
-        share = TIERS[grid.tier].draw
+        share = grid.way.share(max(rows.height for rows in pools.values()), grid.tuning)
         examples = draw.examples(pools, grid.specs, share=share, seed=seed)
         for name in arms:
             if not _finished(grid, name, seed, keys[name]):
@@ -99,18 +109,20 @@ def _cell(
     grid: Grid, frames: tuple[pl.DataFrame, pl.DataFrame], examples: Mapping[str, int], *, seed: int,
     facts: dict[str, Any], shop: Path,
 ) -> None:  # fmt: skip
-    """Train and score once at equal steps and once at equal epochs, and put both in place together."""
+    """Train and score at equal steps and, where it is cheap, at equal epochs; put both in place together."""
     rows, evaluation = frames
-    place = shop / "cell"
+    place, passes = shop / "cell", grid.tuning.epochs if grid.way.tuned else 1
     make(place)
+    examples = {source: passes * count for source, count in examples.items()}
     equal = draw.repeated(rows, examples=examples)
     seen = dict(equal.group_by("source").agg(pl.col("times").sum()).sort("source").iter_rows())
     if seen != {source: count for source, count in examples.items() if count}:
         raise AssertionError(f"arm '{facts['arm']}' would see {seen} and not {dict(examples)} examples")
-    once = draw.repeated(rows, examples=examples, epochs=1)
+    once = draw.repeated(rows, examples=examples, epochs=passes)
     facts |= {"rows": rows.height, "examples": sum(seen.values()), "sources": seen}
     facts["own"] = dict(once.group_by("source").agg(pl.col("times").sum()).sort("source").iter_rows())
-    for name, train in ((SCORED, equal), (EPOCHS, once)):
+    trainings = ((SCORED, equal), (EPOCHS, once))[: 1 if grid.way.tuned else 2]
+    for name, train in trainings:
         started = time.perf_counter()
         same = name == EPOCHS and once.equals(equal.select(once.columns))
         scores = pl.read_parquet(place / SCORED) if same else _scored(grid, train, evaluation, seed)
@@ -119,14 +131,14 @@ def _cell(
     write_json(place / CELL, facts)
     final = grid.folder / grid.cells / facts["arm"] / str(facts["seed"])
     make(final)
-    for name in (SCORED, EPOCHS, CELL):  # the cell's facts last: a cell with them is whole
+    for name in (*(name for name, _ in trainings), CELL):  # the cell's facts last: a cell with them is whole
         (place / name).replace(final / name)
 
 
 def _scored(grid: Grid, train: pl.DataFrame, evaluation: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Return checked scores of one training."""
-    budget = Budget(examples=int(train["times"].sum()), cache=grid.cache)
-    scores = TIERS[grid.tier].run_cell()(train, evaluation, seed=seed, budget=budget)
+    budget = Budget(int(train["times"].sum()), grid.cache, grid.tuning, grid.told)
+    scores = grid.way.run_cell()(train, evaluation, seed=seed, budget=budget)
     if dict(scores.schema) != SCORES or scores["value"].is_nan().any() or scores["value"].null_count():
         raise AssertionError(f"tier '{grid.tier}' gave no scores but {scores.schema} or values that are none")
     return scores.sort("metric", "id")
@@ -136,7 +148,7 @@ def rows_of(grid: Grid) -> dict[str, pl.DataFrame]:
     """Return the rows of the replayed arms that the tier can learn, without any that show an evaluation record."""
     shown = pl.read_parquet(grid.folder / EVALUATION, columns=["record"], glob=False)["record"].implode()
     clean = ~pl.col("record").is_in(shown) & ~pl.col("parents").list.eval(pl.element().is_in(shown)).list.any()
-    tasks = TIERS[grid.tier].tasks
+    tasks = grid.way.tasks
     known = pl.col("task").is_in(list(tasks)) if tasks else pl.lit(value=True)
     names = [spec["name"] for spec in grid.specs if spec["control"] is None]
     return {
@@ -148,8 +160,7 @@ def rows_of(grid: Grid) -> dict[str, pl.DataFrame]:
 
 def evaluation_of(grid: Grid) -> pl.DataFrame:
     """Return the evaluation rows that the tier can score."""
-    rows, tasks = pl.read_parquet(grid.folder / EVALUATION, glob=False), TIERS[grid.tier].tasks
-    return rows.filter(pl.col("task").is_in(list(tasks)).fill_null(value=False)) if tasks else rows
+    return grid.way.items(pl.read_parquet(grid.folder / EVALUATION, glob=False), grid.tuning)
 
 
 def _finished(grid: Grid, name: str, seed: int, key: str) -> bool:
@@ -162,7 +173,8 @@ def _key(grid: Grid, name: str, seed: int) -> str:
     """Return the hash of all that a cell depends on: sizes of the other arms too, as all see as many examples."""
     files = [grid.folder / ARMS / spec["name"] / "mix.parquet" for spec in grid.specs if spec["control"] is None]
     files += [grid.folder / EVALUATION]
-    code = cache.code_digest("tune.grid", TIERS[grid.tier].place.partition(":")[0])
+    code = cache.code_digest("tune.grid", grid.way.place.partition(":")[0])
     plain = [{key: value for key, value in spec.items() if key != "seconds"} for spec in grid.specs]
     mixes = [file_digest(path) for path in files]
-    return cache.key(name, seed, grid.tier, plain, mixes, code, cache.versions())
+    tuning = grid.tuning.model_dump() if grid.way.tuned else None
+    return cache.key(name, seed, grid.tier, tuning, plain, mixes, code, cache.versions())

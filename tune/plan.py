@@ -12,6 +12,7 @@ from curate import mistakes
 from curate.errors import several, suggest
 from tune.statistics import CONFIRMATORY
 from tune.tiers import AUTO, TIERS
+from tune.tuning import Tuning
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -91,6 +92,7 @@ class Plan(_Table):
     margin: Number = Field(default=0.01, gt=0)
     evaluation_share: Number = Field(default=0.3, gt=0, lt=1)
     items: Whole = Field(default=500, ge=1)  # evaluation items of a source: 500 tell 10 points apart at one seed
+    tuning: Tuning = Tuning()
     plant: Plant | None = None
     arms: tuple[Arm, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
@@ -116,7 +118,7 @@ class Plan(_Table):
         return (*(own if own and not self.plant else [*first, *own]),)[:CONFIRMATORY]
 
 
-_MODELS: dict[str, type[BaseModel]] = {"": Plan, "plant": Plant, "arms": Arm, "contrasts": Contrast}
+_MODELS: dict[str, type[BaseModel]] = {"": Plan, "plant": Plant, "tuning": Tuning, "arms": Arm, "contrasts": Contrast}
 
 
 def load_plan(path: str | Path) -> Plan:

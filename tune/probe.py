@@ -51,7 +51,7 @@ Features = Callable[[Sequence[tuple[str, ...]]], Any]
 
 def tfidf(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:
     """Train and score on n-grams of words; see `tune.tiers.RunCell`."""
-    return _cell(train, evaluation, _grams)
+    return cell(train, evaluation, _grams)
 
 
 def embedding(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budget: Budget) -> pl.DataFrame:
@@ -61,10 +61,10 @@ def embedding(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budge
     def vectors(texts: Sequence[str]) -> Floats:
         return encoder.encode(texts, cache=budget.cache / "embeddings").astype(np.float64)
 
-    return _cell(train, evaluation, lambda pairs: _joined(pairs, vectors))
+    return cell(train, evaluation, lambda pairs: _joined(pairs, vectors))
 
 
-def _cell(train: pl.DataFrame, evaluation: pl.DataFrame, prepare: Callable[..., Features]) -> pl.DataFrame:
+def cell(train: pl.DataFrame, evaluation: pl.DataFrame, prepare: Callable[..., Features]) -> pl.DataFrame:
     """Score each source with a classifier of its own."""
     parts = [pl.DataFrame(schema=SCORES)]
     for (like, task), rows in evaluation.group_by(["like", "task"], maintain_order=True):

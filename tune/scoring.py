@@ -13,6 +13,7 @@ from curate.lm import LanguageModel
 from tune import generation, ranking
 from tune.answers import Asked, Choice
 from tune.metrics import WRITTEN, brier, normalised
+from tune.trees import Text
 
 Progress = Callable[[str, int, int], None]
 # Longest answer that is written, in tokens: a paragraph, and 3 seconds on one core with SmolLM2.
@@ -79,7 +80,7 @@ def _ranked(
 
 
 def _chosen(
-    choice: Choice, group: Sequence[ranking.Text], values: Sequence[float], prior: Sequence[float]
+    choice: Choice, group: Sequence[Text], values: Sequence[float], prior: Sequence[float]
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the scores of one ranking: of the whole answer, per token, per character, and beyond its prior."""
     raw = np.array(values)
@@ -124,7 +125,14 @@ def _wanted(lm: LanguageModel, items: Sequence[Asked], progress: ranking.Progres
 
 
 def _written(lm: LanguageModel, items: Sequence[Asked], progress: ranking.Progress) -> list[generation.Written]:
-    """Return the answer that the model writes to each item.
+    """Return the answer that the model writes to each item."""
+    return generation.write(
+        lm, [ranking.prompt(lm, item.turns) for item in items], limits(lm, items), progress=progress
+    )
+
+
+def limits(lm: LanguageModel, items: Sequence[Asked]) -> list[int]:
+    """Return the most tokens that an answer to each item may have.
 
     All answers of a task may be as long as the longest that is wanted, and a half more.
     """
@@ -132,8 +140,7 @@ def _written(lm: LanguageModel, items: Sequence[Asked], progress: ranking.Progre
     for item, coded in zip(items, lm.coder.encode([item.row["response"] for item in items]), strict=True):
         task = str(item.row["task"])
         lengths[task] = max(lengths.get(task, 0), len(coded.ids))
-    limits = [min(LONGEST, 4 + 3 * lengths[str(item.row["task"])] // 2) for item in items]
-    return generation.write(lm, [ranking.prompt(lm, item.turns) for item in items], limits, progress=progress)
+    return [min(LONGEST, 4 + 3 * lengths[str(item.row["task"])] // 2) for item in items]
 
 
 def _judged(item: Asked, written: generation.Written) -> tuple[dict[str, float], dict[str, Any]]:

@@ -17,7 +17,7 @@ class Settings(BaseModel):
         batch: rows of a step, over all processes; 8 on a CPU, where larger ones are not faster, and 32 on a GPU.
         window: greatest number of tokens of a row; 1,024 holds all but long documents.
         rate: the highest learning rate; 1e-3 for LoRA (worked in all ablations of SmolLM2-135M, others untried),
-            1e-4 for full fine-tuning, 3e-3 for a model from scratch.
+            1e-4 for full fine-tuning, 3e-3 for a model from scratch; a tenth of these for pairs.
         full: whether all weights are tuned instead of an adapter.
         rank: of the adapter; 8, with a scale of 2 (alpha 16), is the smallest size in use.
         layers: how many of the upper layers have an adapter; all when left out.
@@ -25,6 +25,8 @@ class Settings(BaseModel):
         pack: whether short rows of a step are laid end to end, none seeing another, instead of filled up to the
             longest; the loss is the same, and a step took 5.2 s instead of 9.9 to 14.9 s where rows differed in length.
         dtype: `bf16`, `fp32`, or `auto`, the faster one on this machine.
+        beta: of direct preference optimisation, when pairs are learned from: how dearly the model pays for moving away
+            from where it began; 0.1 as its authors used throughout (Rafailov et al. 2023).
         report_to: trackers of transformers, such as `tensorboard`, `wandb` or `mlflow`.
     """
 
@@ -42,6 +44,7 @@ class Settings(BaseModel):
     kept: bool = False
     pack: bool = True
     dtype: str = "auto"
+    beta: float = Field(default=0.1, gt=0)
     report_to: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from curate.errors import UserError
 from curate.lm import LanguageModel
+from tune import trees
 from tune.data import Example
 from tune.layout import Batch
+from tune.trees import Tree
 
 # Tokens computed at once; larger batches are not faster on a CPU.
 _TOKENS = 1024
+# Tokens whose states are kept, those used last: 0.9 GB of SmolLM2-135M in float32, half of that in bf16.
+_ROOM = 400_000
 # The two halves of a model must give its own states, but for rounding.
 _CLOSE = 1e-3
 
@@ -22,17 +26,18 @@ _CLOSE = 1e-3
 class Trunk:
     """A model, and what its lower layers made of texts.
 
-    The states of a token take 4 or 2 bytes for each of the model's dimensions: 2.3 KB for SmolLM2-135M in float32.
+    The states of a token take 4 or 2 bytes for each of the model's dimensions: 2.3 KB for SmolLM2-135M in float32. They
+    are kept for as many tokens as have room.
 
     Args:
         model: the model; it may have an adapter on its upper layers when `forward` is called.
         layers: how many of the upper layers are not part of the trunk.
-        kept: states after the trunk by token ids, (length, d) each.
+        kept: states after the trunk by token ids or tree, (length, d) each.
     """
 
     model: LanguageModel
     layers: int
-    kept: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def prepare(self, examples: Sequence[Example]) -> int:
         """Compute the states of texts that have none yet; return how many tokens that took.
@@ -40,30 +45,54 @@ class Trunk:
         Raises:
             UserError: for a model whose layers cannot be taken apart.
         """
+        wanted = {ids: len(ids) for ids in (tuple(one.ids[:-1]) for one in examples)}
+        return self._keep(wanted, lambda part: (self.model.padded(part), {}))
+
+    def forward(self, batch: Batch) -> Any:
+        """Return the last hidden states of a batch that is filled up, from the kept ones."""
+        return self._upper([tuple(one.ids[:-1]) for one in batch.examples], {})
+
+    def states(self, some: Sequence[Tree]) -> Any:
+        """Return the last hidden states of trees, (n, longest, d), from the kept ones."""
+        self._keep({one: len(one.ids) for one in some}, lambda part: trees.laid(part, model=self.model))
+        return self._upper(some, trees.laid(some, model=self.model)[1])
+
+    def _keep(self, wanted: Mapping[Any, int], lay: Callable[[Any], tuple[Any, dict[str, Any]]]) -> int:
+        """Compute what is missing of the wanted texts, whose lengths are given; forget what was not used for long."""
         import torch
 
         if not self.kept:
             self._check()
-        missing = sorted({tuple(one.ids[:-1]) for one in examples} - self.kept.keys(), key=len)
-        done = 0
+        missing = sorted((one for one in wanted if one not in self.kept), key=lambda one: wanted[one])
+        for one in wanted.keys() & self.kept.keys():
+            self.kept[one] = self.kept.pop(one)  # used last
+        tokens = sum(wanted[one] for one in missing)
+        self._forget(wanted, room=_ROOM - tokens)
         while missing:
-            count = max(1, _TOKENS // len(missing[0]))
+            count = max(1, _TOKENS // max(1, wanted[missing[0]]))
             part, missing = missing[:count], missing[count:]
-            with torch.no_grad(), _only(self.model, lower=True, layers=self.layers):
-                states = self.model.states(self.model.padded(part))
-            for ids, found in zip(part, states, strict=True):
-                self.kept[ids] = found[: len(ids)].clone()
-                done += len(ids)
-        return done
+            ids, options = lay(part)
+            with torch.no_grad(), only(self.model, lower=True, layers=self.layers):
+                states = self.model.states(ids, **options)
+            for one, found in zip(part, states, strict=True):
+                self.kept[one] = found[: wanted[one]].clone()
+        return tokens
 
-    def forward(self, batch: Batch) -> Any:
-        """Return the last hidden states of a batch that is filled up, from the kept ones."""
+    def _forget(self, wanted: Mapping[Any, int], *, room: int) -> None:
+        """Let go of the states of other texts, those used longest ago first, until the rest has room."""
+        held = sum(len(found) for found in self.kept.values())
+        for one in [one for one in self.kept if one not in wanted]:
+            if held <= room:
+                return
+            held -= len(self.kept.pop(one))
+
+    def _upper(self, keys: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Return what the upper layers make of kept states, filled up on the right."""
         import torch
 
-        kept = [self.kept[tuple(one.ids[:-1])] for one in batch.examples]
-        below = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
-        with _only(self.model, lower=False, layers=self.layers):
-            return self.model.model.base_model(inputs_embeds=below, use_cache=False).last_hidden_state
+        below = torch.nn.utils.rnn.pad_sequence([self.kept[one] for one in keys], batch_first=True)
+        with only(self.model, lower=False, layers=self.layers):
+            return self.model.model.base_model(inputs_embeds=below, use_cache=False, **options).last_hidden_state
 
     def _check(self) -> None:
         """Refuse a model whose halves do not give its own states, tried on four tokens."""
@@ -73,9 +102,9 @@ class Trunk:
         with torch.no_grad():
             whole = self.model.states(ids).float()
             try:
-                with _only(self.model, lower=True, layers=self.layers):
+                with only(self.model, lower=True, layers=self.layers):
                     below = self.model.states(ids)
-                with _only(self.model, lower=False, layers=self.layers):
+                with only(self.model, lower=False, layers=self.layers):
                     halves = self.model.model.base_model(inputs_embeds=below, use_cache=False).last_hidden_state.float()
             except AttributeError:
                 halves = torch.full_like(whole, float("inf"))
@@ -85,8 +114,14 @@ class Trunk:
 
 
 @contextmanager
-def _only(model: LanguageModel, *, lower: bool, layers: int) -> Iterator[None]:
-    """Leave a model its lower layers without the last norm, or its upper ones, for a while."""
+def only(model: LanguageModel, *, lower: bool, layers: int) -> Iterator[None]:
+    """Leave a model its lower layers without the last norm, or its upper ones, for a while.
+
+    Args:
+        model: of the Llama kind.
+        lower: which of both.
+        layers: how many count as upper.
+    """
     import torch
 
     inner = model.model.base_model

@@ -25,7 +25,7 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Seed instead of the re
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes for row-wise steps.", show_default="all cores")
 ]
-Download = Annotated[bool, typer.Option("--allow-download/--offline", help="Whether models may be fetched from a hub.")]
+Download = Annotated[bool, typer.Option("--allow-download/--offline", help="Whether models and data may be fetched.")]
 
 PIPE_WIDTH = 120
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -71,6 +72,15 @@ def show_plan(console: Console, plan: Mapping[str, Any]) -> None:
         console.print(f"model present: {shown(model['model'])} ({shown(model['backend'])})")
     for source, why in plan["refused_licences"].items():
         console.print(f"[bold red]licence[/] of source '{shown(source)}' {shown(why)}: its rows would break the gate")
+    if told := plan.get("estimate"):
+        from curate.estimate import shown_bytes
+
+        hands = f"{told['workers']} worker{'s' if told['workers'] > 1 else ''}"
+        sizes = f"{shown_bytes(told['memory'])} of memory, {shown_bytes(told['disk'])} on disk"
+        took = timedelta(seconds=max(1, round(told["seconds"])))
+        console.print(
+            f"estimate of about {told['records']:,} records, from {told['probe']}: {took} with {hands}, {sizes}"
+        )
     console.print("the recipe is valid")
 
 

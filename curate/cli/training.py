@@ -1,4 +1,4 @@
-"""Commands that train: tune, and masks, which looks first."""
+"""Commands that train: tune, masks, which looks first, and signals, which looks back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from curate.text import visible
 if TYPE_CHECKING:
     from curate.tokenizer import Tokenizer
 
-Source = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a file of conversations.")]
+Source = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a file of conversations or pairs.")]
 Model = Annotated[str, typer.Option("--model", help="smollm2, tiny (from scratch), or a local path.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The folder.", show_default="<RUN>.<model>")]
 Trackers = Annotated[list[str] | None, typer.Option("--report-to", help="A tracker, e.g. wandb; repeatable.")]
@@ -48,7 +48,7 @@ def tune(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune a small language model on a mix; broken off, the same command goes on."""
+    """Fine-tune a small language model on a mix, or on pairs of answers; broken off, the same command goes on."""
     from curate import api
 
     network(False)
@@ -75,7 +75,8 @@ def _show_training(console: Console, path: Path, facts: Mapping[str, Any]) -> No
     what = {"adapter": "a LoRA adapter", "full": "all weights", "scratch": "a model from scratch"}[facts["kind"]]
     console.print(f"[bold]{shown(facts['base']['name'])}[/]: {what}, {facts['dtype']}, on {facts['device']}")
     share = facts["trained_tokens"] / facts["tokens"]
-    console.print(f"  {facts['rows']:,} rows, {facts['tokens']:,} tokens, {share:.0%} of them trained", highlight=False)
+    rows = (f"{facts['rows']:,} pair" + "s" * (facts["rows"] != 1)) if facts["pairs"] else f"{facts['rows']:,} rows"
+    console.print(f"  {rows}, {facts['tokens']:,} tokens, {share:.0%} of them trained", highlight=False)
     if facts["truncated"]:
         console.print(f"  [yellow]{facts['truncated']:,} rows lost their end[/] at {facts['window']:,} tokens")
     speed = facts["read_tokens"] / facts["seconds"] if facts["seconds"] else 0.0
@@ -85,7 +86,38 @@ def _show_training(console: Console, path: Path, facts: Mapping[str, Any]) -> No
         f"  loss {facts['first_loss']:.3f} → [bold]{facts['last_loss']:.3f}[/] (means of five steps, in nats)"
     )
     console.print(f"[dim]folder[/] {shown(path)}", soft_wrap=True)
+    if (path / "dynamics.parquet").is_file():
+        console.print(f"[dim]rows[/]   {shown(path / 'dynamics.parquet')}, what it was like for each", soft_wrap=True)
     console.print(f"[dim]next[/]   curate evaluate {shown(path)} --run RUN", soft_wrap=True)
+
+
+def signals(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder of a trained model or adapter.")],
+    run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="All train rows of a run.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="... or a file of them.")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="The model before it was trained.")] = None,
+    validation: Annotated[Path | None, typer.Option("--validation", help="Rows to be good at: file or run.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The table.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write what a trained model says of each row, learnability and influence, for the step `table`."""
+    from curate import api
+
+    if (run is None) == (data is None):
+        raise UserError("command line", "needs the rows: one of --run and --data", "curate signals MODEL --run RUN")
+    network(False)
+    tuning = api.sibling("tune")
+    with progress(quiet or as_json) as update:
+        found = tuning.signals(model, on=run or data, out=out, base=base, validation=validation, progress=update)
+    if as_json:
+        print_json(found)
+    elif not quiet:
+        console = stdout()
+        console.print(f"{found['measured']:,} of {found['rows']:,} rows measured in {found['seconds']:,.0f} s")
+        console.print(f"[dim]table[/]  {shown(found['out'])}", soft_wrap=True)
+        use = f'{{ step = "table", as = "trained", path = "{found["out"]}" }}'
+        console.print(f"[dim]next[/]   {shown(use)} in a recipe", soft_wrap=True)
 
 
 def masks(

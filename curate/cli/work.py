@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,15 @@ Out = Annotated[Path | None, typer.Option("--out", help="The run directory.", sh
 Code = Annotated[
     bool, typer.Option("--allow-code", help="Let steps of the recipe be Python functions (module:function).")
 ]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="Where row-wise steps run: local or ray.", show_default="the recipe's")
+]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="Refuse what would take more, such as 8GiB.")
+]
+Network = Annotated[
+    bool, typer.Option("--allow-network", help="Let steps of the recipe ask the server that they name.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
 
 
@@ -63,7 +73,11 @@ def check(
     limit: Limit = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     as_json: Json = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Run 200 records and tell what all would take.")] = False,
 ) -> None:
     """Validate a recipe without running it, then show the plan."""
     from curate import check as checking
@@ -71,17 +85,36 @@ def check(
     from curate.recipe import load_recipe
 
     network(False)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, **leave)
     checking.require(loaded)
     if loaded.templates.path:
         lint.require(loaded.resolve(loaded.templates.path))
     planned = plan.plan(loaded, out=Path("runs") / loaded.name)
+    if estimate or memory:
+        planned["estimate"] = _estimated(loaded, memory, workers or cores())
     if as_json:
         print_json(planned)
         return
     from curate.cli.tables import show_plan
 
     show_plan(stdout(), planned)
+
+
+def _estimated(recipe: Recipe, memory: str | None, workers: int) -> dict[str, Any]:
+    """Return what a run would take.
+
+    Raises:
+        UserError: when that is more memory than it may.
+    """
+    from curate import estimate
+
+    if memory:
+        estimate.bytes_of(memory)  # a slip of the pen is told before the probe
+    told = estimate.estimate(recipe, workers=workers)
+    if memory:
+        estimate.require(told, memory=memory, file=recipe.file)
+    return told
 
 
 def run(
@@ -93,22 +126,92 @@ def run(
     workers: Workers = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     allow_download: Download = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    engine: Engine = None,
+    memory: Memory = None,
+    stage: Annotated[str | None, typer.Option("--stage", metavar="NAME", help="Only up to this stage.")] = None,
+    shard: Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Of --stage, part I of N.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Finish what shards have worked out.")] = False,
 ) -> None:
-    """Run a recipe: read, render, measure, judge, report."""
+    """Run a recipe: read, render, measure, judge, report. Or a part of it, as one of many processes or machines."""
+    from curate import check as checking
+    from curate import fetch, shards
+    from curate.engine import CACHE
     from curate.recipe import load_recipe
 
     network(allow_download)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
+    overrides = [*_overrides(sets, seed), *([f"engine={engine}"] if engine else [])]
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=overrides, limit=limit, **leave)
     target = out if out is not None else Path("runs") / loaded.name
-    finish(loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet)
+    _consistent(stage, shard, merge=merge, fresh=fresh)
+    if allow_download:
+        loaded = fetch.local(loaded, store=target.parent / CACHE)
+    if memory:
+        checking.require(loaded)
+        _estimated(loaded, memory, workers or cores())
+    if stage is not None:
+        part(loaded, target, stage=stage, shard=shard or "0/1", workers=workers, as_json=as_json, quiet=quiet)
+        return
+    merged = shards.require(loaded, out=target) if merge else []
+    finish(
+        loaded, target, workers=workers, fresh=fresh, as_json=as_json, quiet=quiet,
+        after=partial(_merged, target, merged) if merge else _nothing,
+    )  # fmt: skip
+
+
+def _consistent(stage: str | None, shard: str | None, *, merge: bool, fresh: bool) -> None:
+    """Refuse flags that contradict each other."""
+    if shard and stage is None:
+        raise UserError("--shard", "is a part of one stage", "name it: --stage NAME")
+    if merge and stage is not None:
+        raise UserError("--merge", "finishes the whole run", "leave --stage out")
+    if fresh and (merge or stage is not None):
+        fix = "leave --fresh out; to start over delete the cache"
+        raise UserError("--fresh", "uses nothing that shards have worked out", fix)
+
+
+def part(
+    recipe: Recipe, target: Path, *, stage: str, shard: str, workers: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Work out a shard of a stage and say so."""
+    from curate import shards
+    from curate.slices import Shard
+
+    one = Shard.parse(shard)
+    with progress(quiet) as update:
+        done = shards.work(recipe, one, stage=stage, out=target, workers=workers or cores(), progress=update)
+    if as_json:
+        print_json(done)
+    elif not quiet:
+        rest = done["missing"] or "the stage is complete"
+        told = (
+            f"stage '{stage}', shard {shard}: {done['rows']:,} rows in {done['slices']} slices, {done['seconds']:.1f} s"
+        )
+        stdout().print(f"{shown(told)}\n{shown(rest)}", soft_wrap=True)
 
 
 # What a command adds to a finished run: for `--json`, and as lines for the terminal, each with its name.
 Outcome = tuple[dict[str, Any], dict[str, str]]
+
+
+def _nothing(facts: Mapping[str, Any]) -> Outcome:
+    return {}, {}
+
+
+def _merged(target: Path, stages: Sequence[str], facts: Mapping[str, Any]) -> Outcome:
+    """Say which stages came from shards, and what of the steps was not there."""
+    from curate.rundir import RunDir
+
+    steps = [step for stage in RunDir.open(target).manifest["stages"] for step in stage["steps"]]
+    here = [step["as"] for step in steps if not step["cached"]]
+    worked = f"worked out here: {', '.join(here)}" if here else "nothing had to be worked out here"
+    told = {"stages": list(stages), "worked_out": here}
+    return {"merged": told}, {"merged": f"{len(stages)} stages from shards ({', '.join(stages)}); {worked}"}
 
 
 def finish(
@@ -119,7 +222,7 @@ def finish(
     fresh: bool,
     as_json: bool,
     quiet: bool,
-    after: Callable[[Mapping[str, Any]], Outcome] = lambda facts: ({}, {}),
+    after: Callable[[Mapping[str, Any]], Outcome] = _nothing,
 ) -> None:
     """Run a loaded recipe and show what came of it, also when a gate is broken."""
     from curate import api

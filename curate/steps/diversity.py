@@ -78,15 +78,15 @@ def decide(
         seed: draws what is random.
         texts: ids to whole rows.
         column: as for the state.
-        method: `facility` takes the row that most raises the mean cosine of all rows to the nearest one taken (facility
-            location on a graph of neighbours, greedily, at least 1 - 1/e of the best): rows that stand for many; of a
-            few per cent of the rows it can be less varied (Vendi) than random ones, which `by = "cluster"` makes up for
-            at 5 %, not at 1 % (bench/selection.py). `stochastic` does so among a few drawn rows. `k-centre` takes the
-            row farthest from all taken: no row stays far from the choice, but it collects outliers and can represent
-            the whole worse than random rows; junk that lies far out comes early. `threshold` walks over the rows and
-            takes those below a cosine to all taken (DEITA). `dpp` takes the row that most enlarges the volume that
-            those taken span (k-DPP, greedily): little redundancy, and outliers. `random` and `longest` (characters of
-            the response) are the baselines.
+        method: `facility` takes the row that most raises the mean cosine of all rows to the nearest one taken
+            (facility location on a graph of neighbours, greedily, at least 1 - 1/e of the best): rows that stand for
+            many; of a few per cent of the rows it can be less varied (Vendi) than random ones, which `by = "cluster"`
+            makes up for at 5 %, not at 1 % (bench/selection.py). `stochastic` does so among a few drawn rows.
+            `k-centre` takes the row farthest from all taken: no row stays far from the choice, but it collects outliers
+            and can represent the whole worse than random rows; junk that lies far out comes early. `threshold` walks
+            over the rows and takes those below a cosine to all taken (DEITA). `dpp` takes the row that most enlarges
+            the volume that those taken span (k-DPP, greedily): little redundancy, and outliers. `random` and `longest`
+            (characters of the response) are the baselines.
         by: groups that get a share of every prefix: task, source, template, lang, "cluster" (k-means of the vectors), a
             signal of an earlier stage, or a list of these. Rows without a value are one group. Where shares are equal
             groups come in the order of their mean vectors, the largest first, then the farthest from all before.

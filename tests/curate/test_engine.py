@@ -182,7 +182,7 @@ def test_flags_report_without_dropping(tmp_path: Path) -> None:
 
 
 def test_too_many_rejects_fail_the_run(tmp_path: Path) -> None:
-    records = [*questions(20), {"question": "no answer here?"}]
+    records = [*questions(20), {"question": "no answer for jane.roe@mail-host.org here?"}]
     with pytest.raises(UserError, match="1 of 21 records rejected") as caught:
         do(tmp_path, records)
     assert caught.value.code == 4
@@ -190,6 +190,7 @@ def test_too_many_rejects_fail_the_run(tmp_path: Path) -> None:
     rejects = [json.loads(line) for line in (run.path / "rejects.jsonl").read_text().split("\n")[:-1]]
     assert [(reject["source"], reject["line"]) for reject in rejects] == [("qa", 21)]
     assert "answer" in rejects[0]["cause"]
+    assert "no answer for [EMAIL] here?" in rejects[0]["excerpt"]
 
 
 def test_a_broken_gate_leaves_the_run_and_says_three(tmp_path: Path) -> None:

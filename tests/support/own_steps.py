@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import polars as pl
 
@@ -51,3 +52,16 @@ def greedy(rows: pl.DataFrame) -> pl.DataFrame:
     if rows.height:
         bytearray(1 << 45)
     return rows.select(letters=pl.lit(0, pl.UInt32))
+
+
+def falters(rows: pl.DataFrame) -> pl.DataFrame:
+    """End like a process that the system killed, the first time that it is asked.
+
+    Signals:
+        letters (u32): how many.
+    """
+    before = Path(__file__).with_name("has faltered")
+    if rows.height and not before.exists():
+        before.touch()
+        os.kill(os.getpid(), 9)
+    return rows.select(letters=pl.col("response").str.len_chars())

@@ -10,7 +10,8 @@ from tiny_model import write_model
 
 from curate import lm
 from tune import generation
-from tune.ranking import Text, alone, likelihoods, opening, prompt, texts
+from tune.ranking import alone, likelihoods, opening, prompt, texts
+from tune.trees import Text
 
 torch = pytest.importorskip("torch")
 TURNS = [{"role": "user", "content": "what is two and two ?"}, {"role": "assistant", "content": "four"}]

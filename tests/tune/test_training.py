@@ -11,7 +11,7 @@ from tiny_model import write_model
 
 from curate import lm
 from curate.errors import UserError
-from tune import adapter, checkpoint, data, layout, schedule, training
+from tune import adapter, checkpoint, data, dynamics, layout, schedule, training
 from tune.settings import Settings
 
 torch = pytest.importorskip("torch")
@@ -43,7 +43,7 @@ def test_the_loss_is_that_of_the_answer_computed_by_hand(model: lm.LanguageModel
     ).examples[0]
     batch = layout.padded([example], model=model)
     with adapter.opened(model, settings=QUICK, base="base", full=False, seed=0):
-        found = float(layout.learn(batch, model=model, forward=plain(model), trained=1))
+        found = float(layout.learn(batch, model=model, forward=plain(model), trained=1).loss)
     with torch.no_grad():
         logits = model.model(torch.tensor([example.ids])).logits[0].double()
     # <|start|> user hello <|end|> <|start|> assistant two and <|end|>: tokens 6 to 8 are predicted at 5 to 7
@@ -61,7 +61,7 @@ def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.Lan
     found = []
     for batch in batches:
         with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
-            loss = layout.learn(batch, model=model, forward=plain(model), trained=1)
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=1).loss
             found.append((loss.item(), [weight.grad.clone() for weight in trained.weights]))
             model.model.zero_grad()
     assert found[0][0] == pytest.approx(found[1][0], abs=1e-4)
@@ -76,7 +76,7 @@ def test_logits_made_in_parts_give_the_gradients_of_all_at_once(
     for logits in (10_000, 40):  # with 18 tokens in the vocabulary: all at once, two at a time
         monkeypatch.setattr(layout, "_LOGITS", logits)
         with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
-            loss = layout.learn(batch, model=model, forward=plain(model), trained=7)
+            loss = layout.learn(batch, model=model, forward=plain(model), trained=7).loss
             found.append([loss, *(weight.grad.clone() for weight in trained.weights)])
             model.model.zero_grad()
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
@@ -139,8 +139,8 @@ def test_a_training_that_was_broken_off_ends_as_one_that_was_not(
     assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == names
-    both = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "broken")]
-    assert both[0] == both[1]
+    for name in ("adapter_model.safetensors", dynamics.NAME):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_from(base: Path, tmp_path: Path) -> None:
@@ -148,12 +148,13 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(base: Path, tmp_pa
     optimizer = torch.optim.AdamW([weight])
     weight.sum().backward()
     optimizer.step()
-    checkpoint.save(tmp_path, key="one", log=[{"step": 1.0}], weights=[weight], optimizer=optimizer)
+    where = checkpoint.Standing([{"step": 1.0}], [(3, 0.5, 1.0)])
+    checkpoint.save(tmp_path, key="one", where=where, weights=[weight], optimizer=optimizer)
     other = torch.nn.Parameter(torch.zeros(2))
     again = torch.optim.AdamW([other])
-    assert checkpoint.restore(tmp_path, key="two", weights=[other], optimizer=again) == []
+    assert checkpoint.restore(tmp_path, key="two", weights=[other], optimizer=again) == checkpoint.Standing([], [])
     assert other.tolist() == [0, 0]
-    assert checkpoint.restore(tmp_path, key="one", weights=[other], optimizer=again) == [{"step": 1.0}]
+    assert checkpoint.restore(tmp_path, key="one", weights=[other], optimizer=again) == where
     assert torch.equal(other, weight)
 
 
