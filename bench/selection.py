@@ -82,7 +82,9 @@ def main() -> int:
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     names = ("numpy", "numba", "apricot-select", "submodlib-py")
-    found |= {"command": "python bench/selection.py", "commit": commit, "seed": SEED}
+    found |= {"command": "python bench/selection.py", "seed": SEED}
+    parts = [given.part] if given.part else ["mix", "budgets", "speed"]
+    found.setdefault("commit", {}).update(dict.fromkeys(parts, commit))
     installed = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
     found.setdefault("versions", {}).update({name: installed[name] for name in names if name in installed})
     given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))

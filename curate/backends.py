@@ -32,8 +32,8 @@ class Backend:
     """What one way to run a network asks for.
 
     Args:
-        least: cosine of a text's vector with the one of `REFERENCE` below which the backend is refused: ten times as
-            far as the worst of 3,000 real texts was with the bundled model (bench/embedding.py), so that another
+        least: cosine of a text's vector with the one of `REFERENCE` below which the backend is refused: about ten times
+            as far as the worst of 3,000 real texts was with the bundled model (bench/embedding.py), so that another
             model passes and a fault does not.
         package: what must be installed beside torch.
         alone: one text at a time: dynamic int8 scales its numbers by the largest of the whole batch, and a vector

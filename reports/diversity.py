@@ -19,7 +19,7 @@ from reports.wording import CUT, wording
 
 # Rows whose texts are read: shares are then within 0.3 points, and a million rows take no longer than these.
 READ = 100_000
-# Neighbours shared with full precision below which vectors are called coarse: bfloat16 keeps 0.99 of them, int8 0.85.
+# Neighbours shared with full precision below which vectors are called coarse: bfloat16 keeps 0.99 of them, int8 0.8.
 COARSE = 0.95
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate import embed
+from curate import embed, stored
 from curate.errors import MISSING, UserError
 
 needs_model = pytest.mark.skipif(
@@ -68,7 +68,7 @@ def test_the_cache_gives_the_same_bits_without_the_network(
     encoder: embed.Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(embed, "_SHARD", 1)
+    monkeypatch.setattr(stored, "_FILE", 1)
     first = encoder.encode(TEXTS, cache=tmp_path, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (6, 6)
     files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
