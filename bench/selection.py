@@ -1,9 +1,11 @@
-"""Measure choices for diversity beside their peers: `python bench/selection.py [--part mix|speed] [--out FILE]`.
+"""Measure choices for diversity beside their peers: `python bench/selection.py [--part PART] [--out FILE]`.
 
 `mix`: 10,000 rows drawn from the published mix, embedded by their first 250 characters, exact and near copies removed;
-a table of what each method chooses at 10 %, with seconds and memory. `speed`: plain numpy, apricot-select and submodlib
-beside ours in processes of their own, one thread, CPU seconds; 50,000 and 100,000 rows are seeded synthetic vectors in
-384 dimensions (clusters of lognormal sizes, a tenth near copies), as embedding so many texts takes an hour.
+a table of what each method chooses at 10 %, with seconds and memory. `budgets`: facility location, the default, alone
+and with quotas by cluster, beside random rows at other budgets, there and, with `--demo runs/demo`, on the rows that
+the demo's step saw. `speed`: plain numpy, apricot-select and submodlib beside ours in processes of their own, one
+thread, CPU seconds; 50,000 and 100,000 rows are seeded synthetic vectors in 384 dimensions (clusters of lognormal
+sizes, a tenth near copies), as embedding so many texts takes an hour.
 Needs the peers: pip install --no-deps apricot-select==0.6.1 submodlib-py==0.0.3 (extra `bench`).
 """
 
@@ -37,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MIX = ROOT.parent / "shared" / "data" / "mix" / "p3_rendered.jsonl.gz"
 OUT = ROOT / "bench" / "results" / "select.json"
 SEED, ROWS, CHARACTERS, SHARE = 13, 10_000, 250, 10
+BUDGETS = {"mix": (0.01, 0.05, 0.1, 0.3, 0.5), "demo": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 300 / 552, 400 / 552)}
 TABLE: dict[str, dict[str, Any]] = {
     "facility location": {"method": "facility"},
     "stochastic greedy": {"method": "stochastic", "picks": 658},
@@ -54,7 +57,8 @@ TABLE: dict[str, dict[str, Any]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=["mix", "speed"], help="only this part")
+    parser.add_argument("--part", choices=["mix", "budgets", "speed"], help="only this part")
+    parser.add_argument("--demo", type=Path, help="a finished run of the demo")
     parser.add_argument("--folder", type=Path, help="keep embeddings here")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
@@ -67,15 +71,20 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         state, texts = published(folder)
         np.save(folder / "mix.npy", state["vector"].to_numpy())
-        if given.part != "speed":
+        if given.part in (None, "mix"):
             found["mix"] = table(state, texts, folder)
-        if given.part != "mix":
+        if given.part in (None, "budgets"):
+            found["budgets"] = {"mix": budgets(state, texts, BUDGETS["mix"])}
+            if given.demo:
+                found["budgets"]["demo"] = budgets(*demo(given.demo, folder), BUDGETS["demo"])
+        if given.part in (None, "speed"):
             found["speed"] = speed(folder)
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     names = ("numpy", "numba", "apricot-select", "submodlib-py")
     found |= {"command": "python bench/selection.py", "commit": commit, "seed": SEED}
-    found["versions"] = {name: importlib.metadata.version(name) for name in names}
+    installed = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+    found.setdefault("versions", {}).update({name: installed[name] for name in names if name in installed})
     given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     print(f"wrote {given.out}")
     return 0
@@ -125,6 +134,37 @@ def table(state: pl.DataFrame, rows: pl.DataFrame, folder: Path) -> dict[str, An
         figures = "  ".join(f"{key} {chosen[key]:.4g}" for key in choices.MEASURES)
         print(f"{name:<26}{figures}  {alone[name]}", flush=True)
     return {"rows": state.height, "characters": CHARACTERS, "dimensions": vectors.shape[1], "table": lines}
+
+
+def demo(run: Path, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return state and rows of what the step `diversity` of a run of the demo ranked."""
+    rows = pl.read_parquet(run / "rows.parquet").filter(pl.col("diversity.rank").is_not_null())
+    encoder = embed.load()
+    state = diversity.state(rows, vectors=lambda texts: encoder.encode(texts, cache=folder / "cache"))
+    names = ("id", "record", "source", "task", "template", "lang")
+    return rows.select(names).hstack(state), rows.select(*names, "prompt", "response", "content")
+
+
+def budgets(state: pl.DataFrame, rows: pl.DataFrame, sizes: Sequence[float]) -> list[dict[str, Any]]:
+    """Return the measures of facility location beside the range of random choices, at equal rows."""
+
+    def texts(ids: Sequence[str]) -> pl.DataFrame:
+        return pl.DataFrame({"id": list(ids)}).join(rows, on="id", how="left", maintain_order="left")
+
+    lines = []
+    for share, by in [(share, by) for share in sizes for by in (None, "cluster")]:
+        told = diversity.decide(state, seed=SEED, texts=texts, by=by, budget=round(share * state.height)).tables
+        found = {one["choice"]: one for one in told["choices"].filter(equal="rows").iter_rows(named=True)}
+        settings = dict(told["settings"].iter_rows())
+        line: dict[str, Any] = {"share": round(share, 4), "by": by, "chosen": int(settings["choice"])}
+        line["rows"] = state.height
+        line["different"] = int(settings["different"])
+        for name in choices.MEASURES:
+            sides = {"chosen": "chosen", "random": "random", "low": "random low", "high": "random high"}
+            line[name] = {key: found[side][name] for key, side in sides.items()}
+        lines.append(line)
+        print(share, by, {name: line[name] for name in ("radius", "facility", "vendi", "copies_share")}, flush=True)
+    return lines
 
 
 def ordered(method: diversity.Method) -> Callable[[Vectors, int], Indices]:

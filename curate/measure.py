@@ -84,6 +84,8 @@ class Runner:
         entry |= {"seconds": time.perf_counter() - started, "signals": list(names.values()), "meanings": meanings}
         # What computing took, added up over workers, now or in the run that the cache has it from; null when not kept.
         entry["cost"] = {"seconds": cost, "rows": len(alive) if info.kind == "row-wise" else int(alive.sum())}
+        model = catalog.identity(use.step, arguments)
+        entry |= {"model": model} if model else {}
         tables = {name: table for name, table in result.tables.items() if name != quarantine.TABLE}
         return Measured(result.signals.rename(names), tables), entry
 
@@ -130,7 +132,8 @@ class Runner:
             return tasks[0].compute(vectors), False, 0.0
         lean = call[0] == "state" and (self.shard is not None or "shards" in self._supplied(info, "decide"))
         done: list[Result] = []
-        pool = self.pool() if len(tasks) > 1 and not needs_vectors else None
+        alone = needs_vectors or "network" in self._supplied(info, call[0])  # neither gains by processes
+        pool = self.pool() if len(tasks) > 1 and not alone else None
         try:
             for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
                 self._quarantine(use.name, result)

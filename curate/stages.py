@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, evidence, memory, proof
+from curate import cache, check, doubts, evidence, memory, proof
 from curate.ingest import Ingested
 from curate.measure import Progress, Runner, table_sorted
 from curate.pool import Pool
@@ -28,7 +28,7 @@ class State:
     verdicts: Verdicts
     signals: pl.DataFrame
     groups: pl.DataFrame
-    unproven: dict[str, str]
+    unproven: dict[str, doubts.Doubt]
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ def start(recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Po
         # The same function each time, so that what a step fits with it is fitted once.
         return encode
 
-    identity = encoder.identity() if encoder else None
+    identity = encoder.checked(folder) if encoder else None
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
     verdicts, signals = Verdicts.start(groups.height), pl.DataFrame(height=groups.height)

@@ -80,6 +80,7 @@ class Task:
             "seed": self.seed,
             "vectors": vectors,
             "rescore": partial(catalog.rescore, vectors=vectors),
+            "network": self.store.folder / "answers",
         }
         if "heldout" in self.supplied:
             given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False)

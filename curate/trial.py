@@ -59,7 +59,13 @@ def _call(step: str, function: str, rows: pl.DataFrame, arguments: Mapping[str, 
     """Call one function of a step with what it asks for, all of it empty."""
     empty = pl.DataFrame(schema=ROW)
     given: dict[str, Any] = {"seed": 0, "heldout": empty, "vectors": _no_vectors, "texts": lambda ids: empty}
-    given |= {"workers": 1, "shards": None, "rescore": partial(catalog.rescore, vectors=_no_vectors), **arguments}
+    given |= {
+        "workers": 1,
+        "shards": None,
+        "network": None,
+        "rescore": partial(catalog.rescore, vectors=_no_vectors),
+        **arguments,
+    }
     accepted = catalog.accepts(step, function)
     result: pl.DataFrame | Measured = catalog.function(step, function)(
         rows, **{name: value for name, value in given.items() if name in accepted}

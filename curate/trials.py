@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -26,6 +27,8 @@ Progress = Callable[[str, int, int], None]
 FOLDER = "ablations"
 # Seeds of a pilot begin here, far from those of any grid.
 PILOT = 100_000
+# Seconds below which a cell of the pilot was not trained but found.
+_READ = 0.02
 METHOD = (
     "Arms are paired by seed: both see the same records in the same order where they have them, and as many examples. "
     "The decision is a paired t test over seeds on the mean of the primary metric at equal steps, Holm over the "
@@ -123,8 +126,9 @@ def _decided(
     if find_spec("sklearn") is None:
         raise UserError("ablation", "scikit-learn is not installed", "pip install 'curatune[tune]'", code=MISSING)
     raw = pl.read_parquet(folder / "arms" / "no filter" / arms.MIX, columns=["task", "prompt", "response"], glob=False)
+    pace = tiers.pace()
     estimates = {
-        name: seconds for name, tier in tiers.TIERS.items()
+        name: seconds * pace for name, tier in tiers.TIERS.items()
         if (seconds := _seconds(tier, plan, (raw, judged), arms=len(specs), workers=workers)) is not None
     }  # fmt: skip
     name = tiers.choose(plan.tier, minutes=plan.minutes, estimates=estimates)
@@ -153,7 +157,8 @@ def _seconds(
     """Return about how long a tier takes with pilot and grid, None when it can learn or score nothing of the run."""
     raw, judged = frames[0], tier.items(frames[1], plan.tuning)
     rows = raw.filter(pl.col("task").is_in(list(tier.tasks)).fill_null(value=False)) if tier.tasks else raw
-    if not rows.height or not judged.height:
+    missing = plan.tier == "auto" and not tier.ready(plan.tuning)  # of a tier that is named it is told what is missing
+    if missing or not rows.height or not judged.height:
         return None
     length = (pl.col("prompt").str.len_chars() + pl.col("response").str.len_chars()).sum() / 1000
     whole, asked = (float(one.select(length).item()) for one in (rows, judged))
@@ -161,7 +166,7 @@ def _seconds(
     distinct = whole * min(1.0, share * (seeds + tier.pilot)) + asked
     seen = whole * share * (plan.tuning.epochs if tier.tuned else 1)
     size = import_module("tune.tiers").Size(arms * seeds + 2 * tier.pilot, seen, asked, distinct, workers)
-    return float(tier.seconds(size))
+    return float(tier.cost.seconds(size))
 
 
 def _told(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -191,13 +196,16 @@ def pilot(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, 
 
     Returns:
         sd of the paired differences, seeds of the pilot and of the grid, detectable, margin, and the seeds that would
-        find a difference of the margin (null when more than 200).
+        find a difference of the margin (null when more than 200); ahead: about how many seconds the grid will take, by
+        what the pilot took (null when it was there already).
     """
     cells, statistics, compare = sibling("tune.grid"), import_module("tune.statistics"), import_module("tune.compare")
     first = trial.analysis["contrasts"][0]
     grid = replace(trial.grid, cells="pilot")
     seeds = [PILOT + trial.analysis["seed"] + number for number in range(grid.way.pilot)]
+    started = time.perf_counter()
     cells.run(grid, seeds, arms=(first["arm"], first["against"]), workers=workers, progress=progress)
+    each = (time.perf_counter() - started) / (2 * len(seeds))
     apart = compare.pilot_differences(trial.folder, seeds, first, trial.analysis["metric"])
     test, count = statistics.paired(apart), len(trial.analysis["contrasts"])
     grown = len(trial.analysis["seeds"])
@@ -208,7 +216,8 @@ def pilot(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, 
         "needed": statistics.seeds_needed(test.sd, margin, contrasts=count) if test.sd else 2,
     }  # fmt: skip
     rundir.write_json(trial.folder / "pilot.json", found)
-    return found
+    # Of cells that were there already nothing is learned; a cell takes longer than a file is read.
+    return found | {"ahead": each * grown * len(grid.specs) if each > _READ else None}
 
 
 def finish(trial: Trial, *, workers: int = 1, progress: Progress = lambda label, done, total: None) -> dict[str, Any]:

@@ -53,8 +53,17 @@ def _step(view: View, name: str) -> dict[str, Any] | None:
     known = {key: shown.clipped(value, 100) for key, value in settings.iter_rows()}
     lines = {(one["equal"], one["choice"]): one for one in table.iter_rows(named=True)}
     equal = [{"equal": one, **_compared(lines, one)} for one in ("rows", "tokens")]
+    size = equal[0]["sizes"]["chosen"]["rows"]
+    different = int(known.get("different", size))  # runs of earlier versions do not tell
     lost = [one["title"].lower() for one in equal[0]["measures"] if one["against"] == "worse" and one["name"] in WORSE]
-    return {"step": name, "settings": known, "equal": equal, "lost": lost, "clusters": _clusters(view, name, known)}
+    told = {
+        "step": name,
+        "settings": known,
+        "equal": equal,
+        "different": different if different < size else None,
+        "lost": lost,
+    }
+    return {**told, "clusters": _clusters(view, name, known)}
 
 
 def _compared(lines: Mapping[tuple[str, str], Mapping[str, Any]], equal: str) -> dict[str, Any]:

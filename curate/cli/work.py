@@ -45,6 +45,9 @@ Engine = Annotated[
 Memory = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="Refuse what would take more, such as 8GiB.")
 ]
+Network = Annotated[
+    bool, typer.Option("--allow-network", help="Let steps of the recipe ask the server that they name.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: use nothing that is cached.")]
 
 
@@ -70,6 +73,7 @@ def check(
     limit: Limit = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     as_json: Json = False,
     workers: Workers = None,
     memory: Memory = None,
@@ -81,7 +85,8 @@ def check(
     from curate.recipe import load_recipe
 
     network(False)
-    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, allow_code=allow_code)
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=_overrides(sets, seed), limit=limit, **leave)
     checking.require(loaded)
     if loaded.templates.path:
         lint.require(loaded.resolve(loaded.templates.path))
@@ -121,6 +126,7 @@ def run(
     workers: Workers = None,
     seed: Seed = None,
     allow_code: Code = False,
+    allow_network: Network = False,
     allow_download: Download = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -139,7 +145,8 @@ def run(
 
     network(allow_download)
     overrides = [*_overrides(sets, seed), *([f"engine={engine}"] if engine else [])]
-    loaded = load_recipe(recipe, overrides=overrides, limit=limit, allow_code=allow_code)
+    leave = {"allow_code": allow_code, "allow_network": allow_network}
+    loaded = load_recipe(recipe, overrides=overrides, limit=limit, **leave)
     target = out if out is not None else Path("runs") / loaded.name
     _consistent(stage, shard, merge=merge, fresh=fresh)
     if allow_download:

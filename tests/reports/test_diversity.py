@@ -175,3 +175,44 @@ def test_a_choice_that_loses_to_chance_says_so(run: Path) -> None:
 
 def test_without_the_step_no_choice_is_compared(run: Path) -> None:
     assert "step `diversity`" in quality.facts(run)["diversity"]["choices"]["skipped"]
+
+
+def warnings(facts: dict[str, Any]) -> list[str]:
+    return [alert["text"] for check in CHECKS for alert in check(facts)]
+
+
+def test_a_choice_is_warned_of_by_what_it_aims_at_and_where_it_leaves_the_range_of_chance(run: Path) -> None:
+    lost = ["The choice of 10 rows by spread (k-centre) loses to random rows: facility location 0.4 against 0.5, "]
+    assert warnings(quality.facts(add_choice(run))) == [lost[0] + "vendi score 0.4 against 0.5."]
+    table = pl.read_parquet(run / "tables" / "spread.choices.parquet")
+    for radius, copies, words in ((0.55, 0.5, []), (0.56, 0.5, ["coverage radius"]), (0.2, 0.6, ["near copies"])):
+        own = {"radius": radius, "copies_share": copies, "facility": 0.45, "vendi": 0.6, "tasks": 0.1}
+        here = pl.col("choice") == "chosen"
+        changed = [pl.when(here).then(value).otherwise(name).alias(name) for name, value in own.items()]
+        rundir.write_frame(run / "tables" / "spread.choices.parquet", table.with_columns(changed))
+        found = warnings(quality.facts(run))
+        assert len(found) == len(words) and all(word in text for word, text in zip(words, found, strict=True))
+
+
+def test_a_choice_of_more_rows_than_differ_is_said_to_repeat(run: Path) -> None:
+    add_choice(run)
+    path = run / "tables" / "spread.settings.parquet"
+    settings = pl.read_parquet(path)
+    for different, told in ((9, 9), (10, None)):
+        line = pl.DataFrame({"name": ["different"], "value": [str(different)]})
+        rundir.write_frame(path, pl.concat([settings, line]))
+        found = quality.facts(run)
+        assert found["diversity"]["choices"]["steps"][0]["different"] == told
+        assert ("rows differ in what was embedded" in html.render(found)) == (told is not None)
+
+
+def test_coarse_vectors_are_warned_of_and_fine_ones_are_not(run: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    for near, warned in ((0.85, 1), (0.99, 0)):
+        agreement = {"texts": 96, "cosine": 0.99, "neighbours": near}
+        manifest["embedding"] = {"model": "m", "backend": "torch-int8", "dimensions": 3, "agreement": agreement}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        found = quality.facts(run)
+        texts = warnings(found)
+        assert len(texts) == warned and all("backend torch-int8" in text and "85" in text for text in texts)
+        assert "of ten nearest neighbours as in float32" in html.render(found)

@@ -302,7 +302,8 @@ def test_the_choice_stands_beside_random_rows_and_the_longest() -> None:
     assert sizes["tokens", "longest"][1] <= sizes["tokens", "chosen"][1]
     whole = found.row(0, named=True)
     assert (whole["radius"], whole["distance"], whole["tasks"]) == pytest.approx((0, 0, 1), abs=2e-3)
-    assert dict(tables["settings"].iter_rows())["choice"] == "20"
+    settings = dict(tables["settings"].iter_rows())
+    assert (settings["choice"], settings["different"]) == ("20", "90")
     by_name = {one["choice"]: one for one in found.filter(pl.col("equal") == "rows").iter_rows(named=True)}
     assert by_name["random low"]["facility"] <= by_name["random"]["facility"] <= by_name["random high"]["facility"]
     assert by_name["chosen"]["facility"] > by_name["random high"]["facility"]
@@ -312,3 +313,12 @@ def test_a_budget_of_tokens_buys_the_rows_that_start_within_it() -> None:
     rows = frame([f"{number:08}" * 5 for number in range(30)])  # 11 tokens each: 3 + 40 bytes
     tables = measured(rows, budget=110, unit="tokens").tables
     assert dict(tables["settings"].iter_rows())["choice"] == "11"
+
+
+def test_renderings_of_one_record_count_once_and_come_last() -> None:
+    found = measured(frame([f"text {number // 2}" for number in range(40)]), budget=30)
+    assert dict(found.tables["settings"].iter_rows())["different"] == "20"
+    chosen = found.tables["choices"].filter(equal="rows", choice="chosen").row(0, named=True)
+    # thirty of twenty texts twice each: ten pairs at least, and the choice has no more
+    assert chosen["copies_share"] == pytest.approx(20 / 30, abs=1e-4)
+    assert chosen["radius"] == 0

