@@ -35,7 +35,7 @@ def likelihood(
     It looks at the conversation up to its last answer, so it has no `column`. Each answer goes through the model twice:
     with SmolLM2 in fp32 some 80 minutes for 10,000 rows of 70 tokens on one core, in bf16 30. These are one slice:
     raise the recipe's `slice_seconds`. On planted defects (bench/quality.py) the loss finds garbage, `end` what is cut
-    off, bits_per_byte and ifd answers to another task; s_ifd is no better than ifd, and nothing here finds a wrong label.
+    off, bits_per_byte and ifd answers to another task; s_ifd is no better than ifd; nothing here finds wrong labels.
 
     Args:
         rows: instruction rows.
