@@ -9,21 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from curate import (
-    catalog,
-    clusters,
-    cut,
-    embed,
-    formats,
-    gates,
-    read,
-    remote,
-    render,
-    rulebook,
-    templates,
-    trial,
-    verdict,
-)
+from curate import catalog, clusters, cut, formats, gates, needs, read, render, rulebook, templates, trial, verdict
 from curate.errors import UserError, several, suggest
 from curate.ingest import own_templates
 from curate.recipe import Keep, Recipe, Source, Stage, Use, as_tuple
@@ -50,7 +36,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
         what = f"its steps are Python code: {', '.join(foreign)}"
         yield UserError(recipe.file, what, "read that code; if you trust it, add --allow-code")
         return
-    yield from _online(recipe)
+    yield from needs.leave(recipe)
     families = None
     try:
         families = _families(recipe)
@@ -77,26 +63,7 @@ def problems(recipe: Recipe) -> Iterator[str | UserError]:
             yield from _rule(rule, place, signals)
     yield from gates.problems(recipe, signals)
     yield from clusters.problems(recipe.heldout, recipe.sources)
-    yield from _extras(recipe)
-
-
-def _extras(recipe: Recipe) -> Iterator[UserError]:
-    """Yield what must be installed beside."""
-    if recipe.engine == "ray" and not remote.installed():
-        yield remote.MISSED
-    try:
-        encoder(recipe)
-    except UserError as error:
-        yield error
-
-
-def _online(recipe: Recipe) -> Iterator[UserError]:
-    """Refuse steps that ask a server, without leave."""
-    uses = [use for stage in recipe.stages for use in stage.steps if catalog.known(use.step)]
-    asking = sorted({use.step for use in uses if "network" in catalog.describe(use.step).needs})
-    if asking and not recipe.network:
-        what = f"its steps ask a server, and send it the texts of the rows: {', '.join(asking)}"
-        yield UserError(recipe.file, what, "see where they send it; if that is right, add --allow-network")
+    yield from needs.extras(recipe)
 
 
 def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:
@@ -105,20 +72,6 @@ def _families(recipe: Recipe) -> Mapping[str, rulebook.Family]:
     for family in families.values() if recipe.templates.path else ():
         templates.check(family)
     return families
-
-
-def encoder(recipe: Recipe) -> embed.Encoder | None:
-    """Return the encoder when a step of the recipe asks for vectors.
-
-    Raises:
-        UserError: status 5 when the model or its extra is missing.
-    """
-    uses = [use for stage in recipe.stages for use in stage.steps if catalog.known(use.step)]
-    if not any("vectors" in catalog.needed(catalog.describe(use.step), use.arguments) for use in uses):
-        return None
-    model = recipe.embedding.model
-    local = recipe.resolve(model)
-    return embed.load(str(local) if local.exists() else model, backend=recipe.embedding.backend)
 
 
 def _source(

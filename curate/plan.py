@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from curate import catalog, check, formats, gates, proof, read
+from curate import catalog, formats, gates, needs, proof, read
 from curate.engine import CACHE
 from curate.ingest import cached_folder
 from curate.recipe import Recipe, Source
@@ -16,7 +16,7 @@ PROBE = 50
 
 def plan(recipe: Recipe, *, out: Path) -> dict[str, Any]:
     """Return the plan of a valid recipe as JSON data."""
-    encoder = check.encoder(recipe)
+    encoder = needs.encoder(recipe)
     doubts = proof.unproven(recipe)
     return {
         "name": recipe.name,

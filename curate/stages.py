@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, check, doubts, evidence, memory, proof
+from curate import cache, doubts, evidence, memory, needs, proof
 from curate.ingest import Ingested
 from curate.measure import Progress, Runner, table_sorted
 from curate.pool import Pool
@@ -46,7 +46,7 @@ def start(recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Po
     digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
     rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
     _account(recipe, ingested, rows)
-    encoder = check.encoder(recipe)
+    encoder = needs.encoder(recipe)
     folder = store.folder / "embeddings"
 
     def encode(texts: Sequence[str]) -> Any:
