@@ -49,7 +49,7 @@ from curate.steps.truncated import truncated  # noqa: E402
 from tune import dynamics  # noqa: E402
 
 OUT = ROOT / "bench" / "results" / "quality.json"
-SEED, LONGEST, WORDS, VALIDATION, COMPARED, DRAWS = 13, 400, 5, 24, 24, 1000
+SEED, LONGEST, WORDS, VALIDATION, COMPARED, DRAWS, FEW = 13, 400, 5, 24, 24, 1000, 10
 SETTINGS = tune.Settings(epochs=3, batch=8, layers=4, kept=True, dtype="bf16")
 # Which end of a signal is bad: 1 the high one, -1 the low one.
 BAD = {
@@ -227,11 +227,19 @@ def judged(one: Corpus, signals: pl.DataFrame) -> Iterator[dict[str, Any]]:
             line = {"corpus": one.name, "defect": kind, "signal": name, "bad": "high" if sign > 0 else "low"}
             figures = {key: round(found[key], 3) for key in ("value", "low", "high")}
             counts = {"spoilt": spoilt.count(), "clean": clean.count(), "unknown": unknown}
-            yield {**line, "auroc": figures.pop("value"), **figures, **counts, "verdict": verdict(**figures)}
+            yield {
+                **line,
+                "auroc": figures.pop("value"),
+                **figures,
+                **counts,
+                "verdict": verdict(**figures, least=min(spoilt.count(), clean.count())),
+            }
 
 
-def verdict(low: float, high: float) -> str:
-    """Say in words what an interval means."""
+def verdict(low: float, high: float, least: int) -> str:
+    """Say in words what an interval means; a bootstrap of a few rows that happen to be apart is no interval."""
+    if least < FEW:
+        return "too few to tell"
     if low >= 0.8:
         return "finds it"
     if low > 0.5:

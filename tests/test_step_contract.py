@@ -105,7 +105,7 @@ class Step:
             "path": table,
             "folder": tiny_filter(vectors) if "folder" in self.info.parameters else None,
             "url": lasting() if "url" in self.info.parameters else None,
-            "model": "stub",
+            "model": language_model() if self.info.name == "likelihood" else "stub",
             "network": folder / "answers",
             "tokenizer": write_tokenizer(folder / "tokenizer"),
         }
@@ -114,7 +114,7 @@ class Step:
         """Call a function of the step; of required parameters it can have what `given` names, and a small model."""
         found = getattr(self.module, function)
         taken = {
-            name: language_model() if name == "model" else self.given[name]
+            name: self.given[name]
             for name, parameter in inspect.signature(found).parameters.items()
             if parameter.kind is parameter.KEYWORD_ONLY and (parameter.default is parameter.empty or name == "model")
         }
