@@ -164,7 +164,7 @@ def test_gradients_are_those_of_the_published_objective(model: lm.LanguageModel)
         margins = torch.stack([0.5 * (gains[0] - gains[1]), 0.5 * (gains[2] - gains[3])])
         wanted = -torch.log(torch.sigmoid(margins)).mean()
         wanted.backward()
-        assert float(loss.loss) == pytest.approx(wanted.item(), abs=1e-5)
+        assert float(loss) == pytest.approx(wanted.item(), abs=1e-5)
         assert all(
             torch.allclose(one, weight.grad, atol=1e-5) for one, weight in zip(found, trained.weights, strict=True)
         )
