@@ -209,6 +209,14 @@ def test_an_arm_without_a_source_is_said_to_measure_shares() -> None:
     ]
 
 
+def test_a_trial_that_learns_nothing_is_told_whichever_arm_is_named_first() -> None:
+    for arm, against, low, high in (("shuffled answers", "run", -0.1, 0.2), ("run", "shuffled answers", -0.2, 0.1)):
+        one = {"arm": arm, "against": against, "low": low, "high": high, "moved": True}
+        assert "nothing is learned" in next(compare._alerts([{"name": "run", "shares": {}}], [one]))
+        sure = {**one, "low": 0.1 if arm == "run" else -0.3, "high": 0.3 if arm == "run" else -0.1}
+        assert not list(compare._alerts([{"name": "run", "shares": {}}], [sure]))
+
+
 def test_all_mistakes_of_a_plan_are_told_at_once() -> None:
     data = {"name": "x", "why": "y", "tier": "prob", "arms": [{"name": "a", "control": "longest", "of": "rum"}]}
     with pytest.raises(UserError, match=r"(?s)did you mean 'probe'.*did you mean 'run'"):
