@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import settings
 
 from curate import schema
 
+# Two threads of two test processes on two cores mostly wait for each other: models of tests take 75 s, not 3.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # How long a machine takes decides no test.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
