@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from curate.pool import Pool
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
 from curate.slices import Rows, Shard
-from curate.task import Limits, Result, Task
+from curate.task import Limits, Result, Task, piece
 
 Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state, and the cluster of tasks that the row's source is of.
@@ -143,18 +145,18 @@ class Runner:
             what = "a worker process was ended from outside, most likely for lack of memory, or it crashed"
             fix = "run again with fewer --workers; what was finished is cached"
             raise UserError(f"step '{use.name}'", what, fix, code=INPUT) from None
-        parts = self._filled([result for result, _, _ in done])
+        parts = self._filled([result for result, _, _ in done], Counter(task.slice for task in tasks))
         return _joined(parts), all(one[1] for one in done), _sum(one[2] for one in done)
 
-    def _filled(self, parts: Sequence[Measured]) -> Sequence[Measured]:
-        """Return the results of all slices, those of other shards null."""
+    def _filled(self, parts: Sequence[Measured], counts: Mapping[int, int]) -> Sequence[Measured]:
+        """Return the results of all slices, so many of each; those of other shards are null."""
         if self.shard is None:
             return parts
         mine, none = iter(parts), parts[0].signals
-        return [
-            next(mine) if self.shard.takes(number) else Measured(none.clear(stop - start))
-            for number, (start, stop) in enumerate(self.rows.spans())
-        ]
+        found: list[Measured] = []
+        for number, (start, stop) in enumerate(self.rows.spans()):
+            found += islice(mine, counts[number]) if counts[number] else [Measured(none.clear(stop - start))]
+        return found
 
     def _quarantine(self, name: str, result: Measured) -> None:
         """Note the rows of a slice on which a step raised, and fail where these are too many."""
@@ -163,12 +165,8 @@ class Runner:
             self.failures.append(found.select(pl.lit(name).alias("step"), *quarantine.SCHEMA))
             path = self.store.folder / "failures" / f"{self.recipe.name}.jsonl"
             quarantine.require(
-                self.failures, limit=self.recipe.rejects, rows=self._count(), recipe=self.recipe.file, path=path
+                self.failures, limit=self.recipe.rejects, rows=self.rows.height(), recipe=self.recipe.file, path=path
             )
-
-    def _count(self) -> int:
-        spans = self.rows.spans()
-        return spans[-1][1] if spans else 0
 
     def _tasks(
         self,
@@ -177,18 +175,23 @@ class Runner:
         extra: pl.DataFrame,
         alive: pl.Series | None,
     ) -> list[Task]:
-        """Return what a row-wise function is to do, one task per slice; one that does nothing where there is no row."""
+        """Return what a row-wise function is to do, a task per slice, or per piece of one where the step is slow.
+
+        Where there is no row, there is one task that does nothing.
+        """
         function, arguments, base = call
-        limits = Limits(seconds=self.recipe.slice_seconds, failures=int(self.recipe.rejects * self._count()))
+        limits = Limits(seconds=self.recipe.slice_seconds, failures=int(self.recipe.rejects * self.rows.height()))
         tasks = []
-        for number, (start, stop) in enumerate(self.rows.spans() or [(0, 0)]):
+        size = piece(info.name, function)
+        for number, start, stop, first in self.rows.cuts(size):
             living = None if alive is None else alive[start:stop]
             seen = "" if living is None else hashlib.sha256(living.to_numpy().tobytes()).hexdigest()
             tasks.append(
                 Task(
-                    self.rows, number, info.name, function, self._named(info, function, arguments),
-                    self._supplied(info, function), self.recipe.seed, extra[start:stop], living, self.store,
-                    cache.key(base, function, number, seen), limits,
+                    self.rows, number, (start - first, stop - first), info.name, function,
+                    self._named(info, function, arguments), self._supplied(info, function), self.recipe.seed,
+                    extra[start:stop], living, self.store,
+                    cache.key(base, function, number, seen, *((start - first,) if size else ())), limits,
                 )
             )  # fmt: skip
         return tasks

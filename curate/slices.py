@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,20 @@ class Rows:
             ends.append((total, total + metadata.row_group(group).num_rows))
             total = ends[-1][1]
         return ends
+
+    def height(self) -> int:
+        """Return how many rows there are."""
+        return int(pq.ParquetFile(self.path).metadata.num_rows)
+
+    def cuts(self, size: int | None) -> Iterator[tuple[int, int, int, int]]:
+        """Yield slices, or pieces of them: number of the slice, first row, row behind the last, first of the slice.
+
+        Args:
+            size: rows of a piece; slices are left whole without it.
+        """
+        for number, (start, stop) in enumerate(self.spans() or [(0, 0)]):
+            for low in range(start, stop, size) if size and stop > start else (start,):
+                yield number, low, min(stop, low + size) if size else stop, start
 
     def slice(self, number: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return one slice."""

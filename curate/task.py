@@ -1,4 +1,4 @@
-"""One step over one slice of rows: small enough to send to another process, stored under its key when done."""
+"""One step over a slice of rows, or a piece of one: sent to another process, stored under its key when it is done."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from curate.slices import Rows
 Result = tuple[Measured, bool, float | None]
 
 
+def piece(name: str, function: str) -> int | None:
+    """Return how many rows at most a slow step takes at once: what the constant `PIECE` of its file says."""
+    return getattr(catalog.load(name), "PIECE", None) if function == name else None
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a task may take.
@@ -34,10 +39,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """One step over one slice; small enough to send to another process."""
+    """One step over one slice, or the rows of it that `part` bounds; small enough to send to another process."""
 
     rows: Rows
     slice: int
+    part: tuple[int, int]
     step: str
     function: str
     arguments: Mapping[str, Any]
@@ -71,7 +77,7 @@ class Task:
             raise UserError(where, "there is not enough memory for it", fix, code=INPUT) from None
 
     def _computed(self, vectors: Callable[[Sequence[str]], Any] | None) -> Measured:
-        rows = self.rows.slice(self.slice)
+        rows = self.rows.slice(self.slice)[slice(*self.part)]
         if self.extra.width:
             rows = rows.hstack(self.extra)
         if self.alive is not None:

@@ -23,6 +23,9 @@ _SCHEMA = pl.Schema(
     }
 )
 
+# Rows at once, each such piece in the cache when it is done: a minute of short ones, so that little is lost with a run.
+PIECE = 128
+
 # The step reads more than the folder that a recipe names.
 reads = lm.files
 
@@ -33,9 +36,9 @@ def likelihood(
     """Measure how likely a small language model finds the answer, with its prompt and without.
 
     It looks at the conversation up to its last answer, so it has no `column`. Each answer goes through the model twice:
-    with SmolLM2 in fp32 some 80 minutes for 10,000 rows of 70 tokens on one core, in bf16 30. These are one slice:
-    raise the recipe's `slice_seconds`. On planted defects (bench/quality.py) the loss finds garbage, `end` what is cut
-    off, bits_per_byte and ifd answers to another task; s_ifd is no better than ifd; nothing here finds wrong labels.
+    with SmolLM2 in fp32 some 80 minutes for 10,000 rows of 70 tokens on one core, in bf16 30. On planted defects
+    (bench/quality.py) the loss finds garbage, `end` what is cut off, bits_per_byte and ifd answers to another task;
+    s_ifd is no better than ifd; nothing here finds wrong labels.
 
     Args:
         rows: instruction rows.

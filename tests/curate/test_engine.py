@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -62,6 +64,32 @@ def test_files_and_order_of_the_input_do_not_matter(tmp_path: Path, reference: t
 
 def test_workers_do_not_matter(tmp_path: Path, reference: tuple[bytes, bytes]) -> None:
     assert files(do(tmp_path, workers=2)) == reference
+
+
+def test_a_slow_step_takes_pieces_and_goes_on_from_them(
+    tmp_path: Path, reference: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from curate.steps import length as module
+
+    real, heights = module.length, []
+
+    def counted(rows: pl.DataFrame, **arguments: Any) -> pl.DataFrame:
+        if rows.height:
+            heights.append(rows.height)
+        if len(heights) == 8 and not stopped:
+            stopped.append(True)
+            raise KeyboardInterrupt
+        return real(rows, **arguments)
+
+    stopped: list[bool] = []
+    monkeypatch.setattr(module, "PIECE", 15, raising=False)
+    monkeypatch.setattr(module, "length", functools.wraps(real)(counted))
+    with pytest.raises(KeyboardInterrupt):
+        do(tmp_path, workers=1)
+    assert files(do(tmp_path, workers=1)) == reference
+    # 120 records of two rows each: four slices of 50 rows and one of 40; the eighth piece was begun twice.
+    assert heights[:7] + heights[8:] == [15, 15, 15, 5] * 4 + [15, 15, 10]
+    assert heights[7] == heights[8]
 
 
 @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
