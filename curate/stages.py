@@ -46,7 +46,7 @@ def start(recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Po
     digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
     rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
     _account(recipe, ingested, rows)
-    encoder = needs.encoder(recipe)
+    encoder = needs.encoder(recipe, rows=digests[0], texts=lambda: rows.read(["content"])["content"].to_list())
     folder = store.folder / "embeddings"
 
     def encode(texts: Sequence[str]) -> Any:
