@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from curate.cli.shared import Json, Quiet, Workers, cores, network, print_json, progress, shown, stdout
-from curate.errors import UserError
 
 if TYPE_CHECKING:
     from curate.rundir import RunDir
@@ -76,9 +74,7 @@ def _plan(target: Path, rule: str | None, run: Path | None, told: dict[str, Any]
         return plans.parse({**trials.of_rule(about, rule), **told}, file="command line"), about
     plan = plans.load_plan(target)
     plan = plans.parse({**plan.model_dump(mode="json", exclude_none=True), **told}, file=str(target))
-    if run is None and plan.run is None:
-        raise UserError(str(target), "names no run", 'add run = "…" to the plan, or --run RUN')
-    return plan, RunDir.open(run or Path(os.path.relpath((target.parent / plan.run).resolve())))
+    return plan, RunDir.open(run or api.sibling("tune.ablation").own_run(plan, target))
 
 
 def _show_tier(trial: Trial, minutes: float) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from tiny_model import write_model
 
+import tune
 from curate import api, arms, engine, trials
 from curate.errors import UserError
 from curate.recipe import load_recipe
@@ -121,6 +122,19 @@ def test_no_evaluation_record_is_trained_on(run: RunDir, tmp_path: Path) -> None
     for rows in grid.rows_of(made.grid).values():
         texts = [json.loads(slots)["text"] for slots in rows["slots"]]
         assert not {text for text in texts if any(text in one.split("\n") for one in asked)}
+
+
+def test_an_ablation_in_one_call(run: RunDir, tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(f'name = "one"\nwhy = "in one call"\nrun = "{run.path}"\ntier = "probe"\nseeds = 2\n')
+    found = tune.ablate(file, out=tmp_path / "one")
+    assert found == json.loads((tmp_path / "one" / "ablation.json").read_text())
+    assert [(one["arm"], one["against"]) for one in found["contrasts"] if one["confirmatory"]] == [
+        ("run", "no filter"),
+        ("run", "random drop"),
+    ]
+    with pytest.raises(UserError, match="names no run"):
+        tune.ablate(parse({"name": "none", "why": "nothing"}, file="here"))
 
 
 def test_a_rule_on_trial_is_told_in_the_report(run: RunDir) -> None:
