@@ -57,8 +57,8 @@ def test_templates_of_ones_own_are_shown_with_what_is_wrong_with_them(news: Path
     assert found.returncode == 0
     assert "Topic of this:They won.\nresponse\nsports\n" in found.stdout
     assert "own/more.toml:7: template 'classification.ours': ':{{': text is glued to a slot" in found.stderr
-    assert "classification.ours" in curate("classification", "--templates", "own", cwd=news.parent).stdout
-    missing = curate("--templates", "nowhere", cwd=news.parent)
+    assert "classification.ours" in curate("templates", "classification", "--templates", "own", cwd=news.parent).stdout
+    missing = curate("templates", "--templates", "nowhere", cwd=news.parent)
     assert (missing.returncode, "holds no .toml file" in missing.stderr) == (2, True)
 
 

@@ -54,7 +54,8 @@ def test_more_rows_cover_more(monkeypatch: pytest.MonkeyPatch) -> None:
     few, more = measured(vectors, list(range(10)), list(range(30)))
     assert few["coverage"] < more["coverage"] < 1 and few["radius"] >= more["radius"]
     monkeypatch.setattr(spread, "BLOCK", 7)  # blocks must not show
-    assert measured(vectors, list(range(10)), list(range(30))) == [few, more]
+    for one, other in zip(measured(vectors, list(range(10)), list(range(30))), (few, more), strict=True):
+        assert one == pytest.approx(other, rel=1e-6)  # a float32 product rounds by its shape
 
 
 def test_random_choices_are_the_same_each_time_and_differ_among_themselves() -> None:
