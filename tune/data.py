@@ -16,6 +16,7 @@ import polars as pl
 
 from curate import chance, formats, read
 from curate.errors import INPUT, UserError
+from curate.folders import make
 from curate.rundir import MANIFEST, RunDir, write_text
 from curate.schema import MESSAGE, canonical, digest
 from curate.tokenizer import BATCH, Tokenizer, trained_tokens
@@ -126,6 +127,7 @@ def write(rows: pl.DataFrame, path: Path) -> None:
     turn = pl.element().struct.field("role", "content")
     talks = [name for name, kind in rows.schema.items() if kind == pl.List(MESSAGE)]
     lines = rows.with_columns(pl.col(name).list.eval(pl.struct(turn)) for name in talks).iter_rows(named=True)
+    make(path.parent)
     write_text(path, "".join(orjson.dumps(line).decode() + "\n" for line in lines))
 
 

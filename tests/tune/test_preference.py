@@ -105,17 +105,17 @@ def test_a_row_that_stands_behind_another_is_no_worse_answer(run: Path, tmp_path
 
 
 def test_pairs_are_written_and_read_as_trl_has_them(run: Path, tmp_path: Path) -> None:
-    done = curate("pairs", run, "--out", "pairs.jsonl", "--json", cwd=tmp_path)
+    done = curate("pairs", run, "--out", "new/pairs.jsonl", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["kinds"].keys() == {"options", "siblings"}
-    first = orjson.loads((tmp_path / "pairs.jsonl").read_bytes().splitlines()[0])
+    first = orjson.loads((tmp_path / "new" / "pairs.jsonl").read_bytes().splitlines()[0])
     assert [turn.keys() for turn in first["prompt"] + first["chosen"]] == [{"role", "content"}] * 2
-    assert pairs.holds(tmp_path / "pairs.jsonl")
-    again = pairs.load(tmp_path / "pairs.jsonl")
+    assert pairs.holds(tmp_path / "new" / "pairs.jsonl")
+    again = pairs.load(tmp_path / "new" / "pairs.jsonl")
     assert 0 < again.height <= told["pairs"] == sum(told["kinds"].values())  # two kinds may hold the same pair
     assert set(again["messages"].list.len()) == set(again["rejected"].list.len()) == {2}
-    refused = curate("pairs", run, "--out", "pairs.jsonl", cwd=tmp_path)
+    refused = curate("pairs", run, "--out", "new/pairs.jsonl", cwd=tmp_path)
     assert refused.returncode == 2
     assert "exists already" in refused.stderr
 
