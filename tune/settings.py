@@ -17,7 +17,8 @@ class Settings(BaseModel):
         batch: rows of a step, over all processes; 8 on a CPU, where larger ones are not faster, and 32 on a GPU.
         window: greatest number of tokens of a row; 1,024 holds all but long documents.
         rate: the highest learning rate; 1e-3 for LoRA (worked in all ablations of SmolLM2-135M, others untried),
-            1e-4 for full fine-tuning, 3e-3 for a model from scratch; a tenth of these for pairs.
+            1e-4 for full fine-tuning, 3e-3 for a model from scratch. The same for pairs:
+            of 1e-4, 5e-4 and 1e-3 the last taught an adapter most in one pilot (bench/preference.py), others untried.
         full: whether all weights are tuned instead of an adapter.
         rank: of the adapter; 8, with a scale of 2 (alpha 16), is the smallest size in use.
         layers: how many of the upper layers have an adapter; all when left out.

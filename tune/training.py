@@ -42,8 +42,6 @@ LOG = "log.parquet"
 # most published recipes.
 _NORM = 1.0
 _RATES = {"adapter": 1e-3, "full": 1e-4, "scratch": 3e-3}
-# Of pairs a tenth: an answer is made unlikely much faster than likely, and what is good with it goes too.
-_PAIRS = 0.1
 # Seconds between checkpoints, and more where writing one takes over a twentieth of the time: of a full model, 1.6 GB.
 _PAUSE, _SHARE = 30.0, 20
 
@@ -120,7 +118,7 @@ def train(
         plan = schedule.steps(both[::group], settings=settings, size=size, seed=seed)
         about = {"base": name, "kind": kind, "seed": seed, "rows": len(both) // group}
         told = facts.beforehand(loaded, encoded, settings, about)
-        rate = settings.rate or _RATES[kind] * (_PAIRS if paired else 1)
+        rate = settings.rate or _RATES[kind]
         told |= {"pairs": paired, "batch": size, "window": window, "rate": rate, "steps": len(plan)}
         told["key"] = digest(canonical(told))
         done = _finished(folder, str(told["key"]))
