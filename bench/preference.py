@@ -1,4 +1,4 @@
-"""Do preference pairs and a model's own right answers move a held-out figure? `python bench/preference.py [--part P] [--seeds N]`.
+"""Do preferences, and right answers of its own, move a held-out figure of a model? `python bench/preference.py`.
 
 SmolLM2-135M, an adapter on its upper six layers, the states below kept. Two small designs, each beside its control:
 
