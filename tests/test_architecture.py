@@ -15,11 +15,11 @@ KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "s
 HELPERS = {
     "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
     "copies", "covers", "cutoffs", "disguise", "doubts", "embed", "endpoint", "facility", "fences", "folds",
-    "heads", "heldout", "joins", "judging", "kernels", "kinship", "languages", "lexical", "lm", "losses", "mend",
-    "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool", "presidio", "rarity",
-    "records", "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "seals", "similar", "sketches",
-    "stored", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "trained", "vulgar", "weights",
-    "wordsets",
+    "heads", "heldout", "joining", "joins", "judging", "kernels", "kinship", "languages", "lexical", "lm",
+    "losses", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool",
+    "presidio", "rarity", "records", "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "seals",
+    "similar", "sketches", "stored", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer", "trained",
+    "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = (

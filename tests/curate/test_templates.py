@@ -14,7 +14,7 @@ from curate.errors import UserError
 FAMILIES = rulebook.families()
 
 
-@pytest.mark.parametrize("text", ["{{ body }}", "{% if body %}{{ body }}{% endif %}"], ids=["joined", "jinja"])
+@pytest.mark.parametrize("text", ["{{ body }}", "{% for x in [body] %}{{ x }}{% endfor %}"], ids=["joined", "jinja"])
 @given(body=st.text(min_size=1))
 def test_values_come_out_exactly_as_they_are(text, body):
     assert templates.program(text)({"body": body}) == body
@@ -35,6 +35,40 @@ def test_the_fast_path_says_what_jinja_says(family, text, items):
     fast = [(joined, jinja) for joined, jinja in both(family) if joined]
     assert len(fast) == len(both(family))
     assert [joined(values) for joined, _ in fast] == [jinja(values) for _, jinja in fast]
+
+
+CHOICES = (
+    "{{ body | trim }}",
+    "{% if other %}{{ body }}{% endif %}",
+    "Say:\n{% if other %}\n  {{ body | trim }} and {{ other }}\n{% else %}\nonly {{ body }}\n{% endif %}\nend",
+    "{% if body %}{% if other %}both{% else %}{{ items | lettered }}{% endif %}{% endif %}{{ number }}",
+)
+
+
+@pytest.mark.parametrize("text", CHOICES)
+@given(
+    body=st.text() | st.sampled_from([" x ", "\u2003x\n"]), other=st.text() | st.none() | st.just([]) | st.integers(),
+    items=st.lists(st.text(), max_size=3), number=st.integers() | st.floats(allow_nan=False),
+)  # fmt: skip
+def test_choices_and_trims_on_the_fast_path_say_what_jinja_says(text, body, other, items, number):
+    values = {"body": body, "other": other, "items": items, "number": number}
+
+    def said(program):
+        try:
+            return program(values)
+        except UserError as error:
+            return error.what
+
+    joined = templates._joined(text)
+    assert joined is not None
+    assert said(joined) == said(templates._jinja(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["{% if a and b %}x{% endif %}", "{% if a %}x{% elif b %}y{% endif %}", "{{ a | upper }}"]
+)
+def test_what_does_more_is_left_to_jinja(text):
+    assert templates._joined(text) is None
 
 
 @pytest.mark.parametrize("text", ["a {{ body }} z", "{% for x in [body] %}a {{ x }} z{% endfor %}"])
