@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from commands import curate
 from conversations import talk
-from tiny_model import write_model
 
 from curate import lm
 from curate.errors import UserError
@@ -53,16 +52,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = curate("run", "recipe.toml", "--out", "made", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "made"
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def model(base: Path) -> lm.LanguageModel:
-    return lm.load(str(base), dtype="fp32")
 
 
 def two(*answers: tuple[str, str]) -> pl.DataFrame:

@@ -17,11 +17,6 @@ torch = pytest.importorskip("torch")
 TURNS = [{"role": "user", "content": "what is two and two ?"}, {"role": "assistant", "content": "four"}]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> lm.LanguageModel:
-    return lm.load(str(write_model(tmp_path_factory.mktemp("ranking"))), dtype="fp32")
-
-
 def by_hand(model: lm.LanguageModel, text: Text) -> float:
     """Return the sum of the log of each scored token's probability, from the logits of the whole text."""
     with torch.inference_mode():

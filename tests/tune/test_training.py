@@ -19,16 +19,6 @@ pytest.importorskip("peft")
 QUICK = Settings(steps=6, batch=4, dtype="fp32", rank=2, rate=0.01)
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def model(base: Path) -> lm.LanguageModel:
-    return lm.load(str(base), dtype="fp32")
-
-
 def plain(model: lm.LanguageModel) -> layout.Forward:
     return lambda batch: model.states(batch.ids, **batch.options)
 

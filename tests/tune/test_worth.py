@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 from conversations import frame, sums, talk
-from tiny_model import write_model
 
 import tune
 from curate import lm, losses
@@ -19,11 +18,6 @@ from tune.settings import Settings
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
