@@ -1,7 +1,7 @@
 """Measure choices for diversity beside their peers: `python bench/selection.py [--part PART] [--out FILE]`.
 
 `mix`: 10,000 rows drawn from the published mix, embedded by their first 250 characters, exact and near copies removed;
-a table of what each method chooses at 10 %, with seconds and memory. `budgets`: facility location, the default, alone
+a table of what each method chooses at 10 %, with seconds and memory. `budgets`: facility location as by default, alone
 and with quotas by cluster, beside random rows at other budgets, there and, with `--demo runs/demo`, on the rows that
 the demo's step saw. `speed`: plain numpy, apricot-select and submodlib beside ours in processes of their own, one
 thread, CPU seconds; 50,000 and 100,000 rows are seeded synthetic vectors in 384 dimensions (clusters of lognormal
@@ -154,18 +154,19 @@ def budgets(state: pl.DataFrame, rows: pl.DataFrame, sizes: Sequence[float]) -> 
         return pl.DataFrame({"id": list(ids)}).join(rows, on="id", how="left", maintain_order="left")
 
     lines = []
-    for share, by in [(share, by) for share in sizes for by in (None, "cluster")]:
-        told = diversity.decide(state, seed=SEED, texts=texts, by=by, budget=round(share * state.height)).tables
+    ways: Sequence[dict[str, Any]] = ({}, {"varied": False}, {"by": "cluster"})
+    for share, way in [(share, way) for share in sizes for way in ways]:
+        told = diversity.decide(state, seed=SEED, texts=texts, budget=round(share * state.height), **way).tables
         found = {one["choice"]: one for one in told["choices"].filter(equal="rows").iter_rows(named=True)}
         settings = dict(told["settings"].iter_rows())
-        line: dict[str, Any] = {"share": round(share, 4), "by": by, "chosen": int(settings["choice"])}
+        line: dict[str, Any] = {"share": round(share, 4), **way, "chosen": int(settings["choice"])}
         line["rows"] = state.height
         line["different"] = int(settings["different"])
         for name in choices.MEASURES:
             sides = {"chosen": "chosen", "random": "random", "low": "random low", "high": "random high"}
             line[name] = {key: found[side][name] for key, side in sides.items()}
         lines.append(line)
-        print(share, by, {name: line[name] for name in ("radius", "facility", "vendi", "copies_share")}, flush=True)
+        print(share, way, {name: line[name] for name in ("radius", "facility", "vendi", "copies_share")}, flush=True)
     return lines
 
 
@@ -176,7 +177,8 @@ def ordered(method: diversity.Method) -> Callable[[Vectors, int], Indices]:
         ids = [str(number) for number in range(len(vectors))]
         rows = pl.DataFrame({"id": ids, "draw": chance.uniforms(SEED, ids, "diversity")})
         rows = rows.with_columns(walk=0.0, length=pl.int_range(pl.len()))
-        return diversity._ordered(rows, vectors, method=method, seed=SEED, settings=(64, count, 0.9))[0]
+        settings = diversity.Settings(neighbours=64, picks=count, threshold=0.9, varied=True)
+        return diversity._ordered(rows, vectors, method=method, seed=SEED, settings=settings)[0]
 
     return run
 
@@ -219,7 +221,12 @@ def our_k_centre(vectors: Vectors, count: int) -> Indices:
 
 
 def our_facility(vectors: Vectors, count: int) -> Indices:
-    return facility.lazy(facility.turned(*neighbours.graph(vectors, count=64, seed=SEED)))[0][:count]
+    return facility.lazy(facility.turned(*neighbours.graph(vectors, count=64, seed=SEED)), vectors, 0, 0.0)[0][:count]
+
+
+def our_varied(vectors: Vectors, count: int) -> Indices:
+    near, alike = facility.turned(*neighbours.graph(vectors, count=64, seed=SEED)), facility.alikeness(vectors)
+    return facility.lazy(near, vectors, 5000, alike)[0][:count]
 
 
 def our_stochastic(vectors: Vectors, count: int) -> Indices:
@@ -249,6 +256,7 @@ METHODS: dict[str, Callable[[Vectors, int], Indices]] = {
     "k-centre, plain numpy": plain_k_centre,
     "k-centre": our_k_centre,
     "facility location": our_facility,
+    "facility location, varied": our_varied,
     "stochastic greedy": our_stochastic,
     "facility location, apricot": apricot,
     "facility location, submodlib": submodlib,
@@ -257,8 +265,14 @@ METHODS: dict[str, Callable[[Vectors, int], Indices]] = {
 RUNS = {
     "mix": tuple(METHODS),
     "10000": tuple(METHODS),
-    "50000": ("k-centre, plain numpy", "k-centre", "facility location", "stochastic greedy"),
-    "100000": ("k-centre", "facility location", "stochastic greedy"),
+    "50000": (
+        "k-centre, plain numpy",
+        "k-centre",
+        "facility location",
+        "facility location, varied",
+        "stochastic greedy",
+    ),
+    "100000": ("k-centre", "facility location", "facility location, varied", "stochastic greedy"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curate.neighbours import BLOCK, Indices, Numbers, Vectors
+from curate.neighbours import BLOCK, Indices, Numbers, Vectors, gridded
 
 # Rows that lead, kept up to date after every pick: their vectors stay in the cache of a core (1,024 x 384 float32 are
 # 1.5 MB). Of 512, 1,024, 2,048 and 4,096 the fastest with 50,000 rows (bench/selection.py).
@@ -129,6 +129,16 @@ def interleaved(order: Indices, groups: Indices, *, power: float, first: Indices
     turn = np.argsort(first)[own]
     found: Indices = order[np.lexsort((turn, at))]
     return found
+
+
+def by_means(vectors: Vectors, groups: Indices) -> Indices:
+    """Return the groups by their mean vectors: the largest, then the farthest from all before."""
+    sizes = np.bincount(groups)
+    sums = np.zeros((len(sizes), vectors.shape[1]))
+    np.add.at(sums, groups, vectors)
+    lengths = np.sqrt((sums * sums).sum(axis=1, keepdims=True))
+    means = gridded((sums / np.maximum(lengths, 1e-9)).astype(np.float32))
+    return farthest_first(means, start=int(sizes.argmax()), picks=len(sizes))
 
 
 def volume(vectors: Vectors, *, picks: int) -> tuple[Indices, Numbers]:

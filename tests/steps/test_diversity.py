@@ -108,7 +108,7 @@ def value(similar: npt.NDArray[np.float64], chosen: Sequence[int]) -> float:
 def test_facility_location_is_within_the_bound_of_the_best_choice(size: int, count: int, salt: int) -> None:
     rows = frame([f"{salt} {number}" for number in range(size)])
     similar, count = cosines(rows), min(count, size)
-    order = in_order(decided(rows))[:count]
+    order = in_order(decided(rows, varied=False))[:count]
     best = max(value(similar, some) for some in combinations(range(size), count))
     assert value(similar, order) >= (1 - 1 / np.e) * best
 
@@ -124,24 +124,77 @@ def test_lazy_greedy_takes_what_plain_greedy_takes(contents: list[str]) -> None:
         more = [value(similar, [*order, row]) - before for row in left]
         order.append(left[int(np.argmax(np.round(more, 9)))])
         gains.append(max(more))
-    found = decided(rows)
+    found = decided(rows, varied=False)
     assert in_order(found) == order
     assert np.allclose(found.sort("rank")["gain"], gains)
+
+
+def crowded(count: int) -> npt.NDArray[np.float32]:
+    """Return vectors around one direction, some near it and some far."""
+    vectors = unit([str(number) for number in range(count)])
+    vectors = unit(["middle"]) + np.linspace(0.5, 2, count)[:, None] * vectors
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def squares(similar: npt.NDArray[np.float64], rows: Sequence[int]) -> float:
+    """Return the mean squared cosine of the pairs of some rows."""
+    return float(np.mean([similar[one, other] ** 2 for one, other in combinations(rows, 2)]))
+
+
+def test_where_picks_are_more_alike_than_all_rows_the_farthest_comes_next() -> None:
+    count, vectors = 60, crowded(60)
+    similar = gridded(vectors).astype(np.float64) @ gridded(vectors).astype(np.float64).T
+    limit, order, far = squares(similar, range(count)), list[int](), list[int]()
+    while len(order) < 20:
+        left = [row for row in range(count) if row not in order]
+        if len(order) > 1 and squares(similar, order) > limit:
+            order.append(min(left, key=lambda row: similar[row, order].max()))
+            far.append(order[-1])
+        else:
+            order.append(max(left, key=lambda row: value(similar, [*order, row])))
+    given: dict[str, Any] = {"vectors": lambda texts: vectors, "picks": 20}
+    found = in_order(decided(numbers(count), **given))
+    assert found[:20] == order and 0 < len(far) < 10
+    alone = in_order(decided(numbers(count), **given, varied=False))
+    assert squares(similar, found[:8]) < squares(similar, alone[:8])
+
+
+def test_alikeness_is_the_mean_squared_cosine_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from curate import facility
+
+    monkeypatch.setattr(facility, "BLOCK", 7)
+    vectors = gridded(crowded(30))
+    similar = vectors.astype(np.float64) @ vectors.astype(np.float64).T
+    assert facility.alikeness(vectors) == pytest.approx(squares(similar, range(30)), abs=1e-9)
+
+
+def test_the_farthest_is_sought_among_evenly_spaced_rows() -> None:
+    """When all of these are taken, it is the turn of the greedy choice."""
+    from curate import facility
+    from curate.neighbours import graph
+
+    vectors = gridded(crowded(40))
+    near = facility.turned(*graph(vectors, count=40, seed=0))
+    # Below any mean of squares, so that the farthest row comes next as soon as there is a pair.
+    order = facility.lazy(near, vectors, 40, -1.0, 5)[0].tolist()
+    assert set(order[2:7]) | set(order[:2]) >= {0, 8, 16, 24, 32}
+    assert sorted(order) == list(range(40))
 
 
 def test_a_sample_of_all_rows_is_the_greedy_choice() -> None:
     from curate import facility
     from curate.neighbours import graph
 
-    near = facility.turned(*graph(gridded(unit([str(number) for number in range(40)])), count=40, seed=0))
+    vectors = gridded(unit([str(number) for number in range(40)]))
+    near = facility.turned(*graph(vectors, count=40, seed=0))
     # Forty draws that reach every place whatever is left.
     draws = np.tile(np.linspace(0, 1, 4000, endpoint=False), (10, 1))
-    assert facility.stochastic(near, draws)[0][:10].tolist() == facility.lazy(near)[0][:10].tolist()
+    assert facility.stochastic(near, draws)[0][:10].tolist() == facility.lazy(near, vectors, 0, 0.0)[0][:10].tolist()
 
 
 def test_gains_never_rise() -> None:
     for method in ("facility", "dpp"):
-        gains = decided(numbers(120), method=method).sort("rank")["gain"]
+        gains = decided(numbers(120), method=method, varied=False).sort("rank")["gain"]
         assert gains.is_sorted(descending=True)
 
 
