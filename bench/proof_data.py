@@ -96,7 +96,8 @@ def suspects(records: Sequence[dict[str, Any]], *, seed: int) -> tuple[list[bool
     """Return which labels our step takes for wrong, and how many in all it thinks are."""
     known = rows(records)
     state = label_noise.state(known, vectors=vectors, seed=seed)
-    found = label_noise.decide(known.select("id", "record", "source", "task", "template", "lang").hstack(state))
+    columns = known.select("id", "record", "source", "task", "template", "lang")
+    found = label_noise.decide(columns.hstack(state), vectors=vectors)
     return found.signals["suspect"].fill_null(value=False).to_list(), found.tables["sources"]["noise"][0]
 
 

@@ -208,7 +208,7 @@ def labels(rows: pl.DataFrame, encoder: embed.Encoder) -> pl.DataFrame:
     """Return the signals of the step that looks for wrong labels."""
     state = label_noise.state(rows, vectors=encoder.encode, seed=SEED)
     columns = rows.select("id", "record", "source", "task", "template", "lang")
-    return label_noise.decide(columns.hstack(state)).signals.select("score", "neighbours_share")
+    return label_noise.decide(columns.hstack(state), vectors=encoder.encode).signals.select("score", "neighbours_share")
 
 
 def judged(one: Corpus, signals: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from curate import chance
 from curate.schema import Measured
 from curate.steps import label_noise
 
@@ -33,7 +34,7 @@ def pets(number: int, *, source: str = "pets", wrong: Sequence[int] = ()) -> lis
 
 def measured(rows: pl.DataFrame) -> Measured:
     columns = rows.select("id", "record", "source", "task", "template", "lang")
-    return label_noise.decide(columns.hstack(label_noise.state(rows, vectors=vectors, seed=13)))
+    return label_noise.decide(columns.hstack(label_noise.state(rows, vectors=vectors, seed=13)), vectors=vectors)
 
 
 def test_flipped_labels_are_suspected_and_the_right_one_suggested(make_rows: Rows) -> None:
@@ -82,3 +83,50 @@ def test_pairs_are_told_by_how_their_texts_differ(make_rows: Rows) -> None:
         rows.append({"task": "paraphrase", "slots": json.dumps(slots)})
     line = measured(make_rows(*rows)).tables["sources"].row(0, named=True)
     assert line["accuracy"] == 1.0 and line["noise"] == 0.0
+
+
+def test_of_two_texts_differences_products_and_shared_words_are_kept(make_rows: Rows) -> None:
+    slots = {"text1": "One cat sat", "text2": "one dog, one CAT", "label": "yes"}
+    rows = make_rows({"task": "paraphrase", "slots": json.dumps(slots)})
+    state = label_noise.state(rows, vectors=lambda texts: np.array([[0.6, 0.8], [1.0, 0.0]], np.float32), seed=1)
+    # Half of the root of two dimensions; {one, cat} of {one, cat, sat, dog}.
+    assert state["vector"][0].to_list() == pytest.approx([0.4, 0.8, 0.6 / 2**0.5, 0.0, 0.5])
+
+
+def test_labels_that_say_what_they_mean_are_compared_with_the_texts() -> None:
+    known = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+
+    def named(*labels: str) -> npt.NDArray[np.float64]:
+        return label_noise._named(known, pl.Series(labels), vectors=lambda texts: np.eye(2, dtype=np.float32))
+
+    near = known - known.mean(axis=0)
+    assert np.allclose(named("big_cats", "dogs"), 5 * (near - near.mean(axis=1, keepdims=True)))
+    assert named("0", "1").shape == named("A", "B").shape == named("a cat", "a dog", "other").shape == (3, 0)
+
+
+def test_the_names_of_labels_tell_what_few_noisy_examples_do_not(make_rows: Rows) -> None:
+    """Texts that differ in much besides their subject; three labels in ten are flipped."""
+
+    def scattered(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        found = np.array([0.15 * chance.generator(0, one).normal(size=90) for one in texts], np.float32)
+        if max(map(len, texts)) < 4:
+            found[:] = 0
+        for place, one in enumerate(texts):
+            found[place, 0] += 0.5 * (("cat" in one) - ("dog" in one))
+        return found
+
+    wrong = [one for one in range(80) if one % 10 < 3]
+
+    def area(**codes: str) -> float:
+        given = pets(80, wrong=wrong)
+        for one in given:
+            said = json.loads(one["slots"])
+            one["slots"] = json.dumps({**said, "label": codes.get(said["label"], said["label"])})
+        rows = make_rows(*given)
+        columns = rows.select("id", "record", "source", "task", "template", "lang")
+        state = label_noise.state(rows, vectors=scattered, seed=13)
+        found = label_noise.decide(columns.hstack(state), vectors=scattered).signals["score"].to_numpy()
+        flipped = np.isin(rows["meta"].cast(pl.Int64), wrong)
+        return float((found[flipped][:, None] > found[~flipped][None]).mean())
+
+    assert area() > area(cat="0", dog="1") > 0.5
