@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from curate import chance
+from curate import chance, folds
 from curate.schema import Measured
 from curate.steps import label_noise
 
@@ -55,6 +55,24 @@ def test_labels_that_cannot_be_learnt_have_no_verdict(make_rows: Rows) -> None:
     result = measured(rows)
     assert result.signals.null_count().row(0) == (100,) * 4
     assert result.tables["sources"].select("learnable", "noise").row(0) == (False, None)
+
+
+def test_labels_dealt_by_chance_are_seldom_taken_for_learnable() -> None:
+    """Of 200 sources of 60 rows whose labels have nothing to do with their texts, one in twenty is expected."""
+    learnable = 0
+    for number in range(200):
+        draw = np.random.default_rng(number)
+        labels = draw.integers(0, 2, 60)
+        found = folds.judged(draw.normal(size=(60, 20)), labels, np.arange(60) % folds.FOLDS)
+        learnable += folds.learnt(found.first, labels) > label_noise._Z
+    # Above 24 in 200 the binomial of a tenth has 15 %, of a twentieth 0.01 %.
+    assert learnable <= 24
+
+
+def test_a_lead_is_counted_in_standard_errors() -> None:
+    probabilities, labels = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.5, 0.5]]), np.array([0, 0, 1, 1])
+    # Shares are even: each row's own label has 0.4, 0.1, 0.2 and 0 more than the mean of both.
+    assert folds.learnt(probabilities, labels) == pytest.approx(0.175 / (np.std([0.4, 0.1, 0.2, 0.0], ddof=1) / 2))
 
 
 def test_small_sources_and_rows_without_labels_have_no_verdict(make_rows: Rows) -> None:
