@@ -145,17 +145,27 @@ def load(model: str, *, dtype: str = "auto") -> LanguageModel:
     """
     if dtype not in DTYPES:
         raise UserError(f"dtype '{dtype}'", "unknown", suggest(dtype, DTYPES))
+    require(model)
+    with quiet():
+        chosen = precision() if dtype == "auto" else dtype
+        folder = weights.folder(model)
+        if (folder / ADAPTER).is_file():
+            return _adapted(model, folder, chosen)
+        return _whole(model, folder, chosen)
+
+
+def require(model: str = "smollm2") -> None:
+    """Refuse to go on without the libraries that run language models.
+
+    Raises:
+        UserError: status 5.
+    """
     with quiet():
         try:
             import torch  # noqa: F401
             import transformers  # noqa: F401
         except ImportError as error:
             raise UserError(f"model '{model}'", "transformers is not installed", _INSTALL, code=MISSING) from error
-        chosen = precision() if dtype == "auto" else dtype
-        folder = weights.folder(model)
-        if (folder / ADAPTER).is_file():
-            return _adapted(model, folder, chosen)
-        return _whole(model, folder, chosen)
 
 
 def _whole(name: str, folder: Path, dtype: str) -> LanguageModel:
