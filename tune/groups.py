@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from curate import cache
-from curate.errors import UserError, suggest
+from curate.errors import MISSING, UserError, suggest
 from curate.folders import make
 from curate.pool import pool
 from curate.rundir import RunDir, file_digest, write_frame, write_json
@@ -29,6 +29,7 @@ Progress = Callable[[str, int, int], None]
 FOLDER, FILE, ROWS, JUDGED = "worth", "worth.json", "rows.parquet", "evaluation.parquet"
 # Groups at most: each more costs four trainings a seed at least, and of twenty that do nothing one looks as if it did.
 MOST = 20
+_ITEMS = 500  # of a source, as in a plan; of a tier that tunes a model as many as `Tuning` says
 _GROUP, _NONE = "_group", "(none)"
 METHOD = (
     "A coalition is a set of groups; its value is the mean of the metric over all evaluation items after training on "
@@ -90,7 +91,7 @@ class Work:
     key: str
     cache: Path
     told: Mapping[str, Any]
-    seconds: float
+    seconds: float = 0.0
 
     @property
     def tier(self) -> Tier:
@@ -133,17 +134,11 @@ def worth(
 
 def prepare(run: str | Path, groups: Groups, *, out: str | Path | None = None, workers: int = 1) -> Work:
     """Set evaluation items aside, name the groups and estimate the time; see `worth`."""
-    about = RunDir.open(Path(run))
-    planting = import_module("curate.planting")  # below the command line, above this package
-    tier, items = TIERS[groups.tier], groups.tuning.items if TIERS[groups.tier].tuned else 500
-    judged = planting.evaluation(
-        about, share=groups.evaluation_share, items=items, seed=groups.seed, heldout=groups.heldout
-    )
-    judged = tier.items(judged, groups.tuning)
-    rows = grid.learnable(_grouped(about, groups.by), judged, tier)
-    if not rows.height or not judged.height:
-        what = "can learn no row of this mix" if not rows.height else "can score no evaluation item of this run"
-        raise UserError(f"tier '{groups.tier}'", what, "try another: --tier tiny learns all conversations")
+    about, tier = RunDir.open(Path(run)), TIERS[groups.tier]
+    if not tier.ready(groups.tuning):
+        what = f"needs {', '.join(tier.needs)}, and not all of them are installed"
+        raise UserError(f"tier '{groups.tier}'", what, "curate doctor tells what is missing", code=MISSING)
+    rows, judged = _frames(about, groups, tier)
     names = tuple(sorted(rows[_GROUP].unique()))
     if not 2 <= len(names) <= MOST:
         what = f"column '{groups.by}' makes {len(names)} group{'s' * (len(names) != 1)} of the mix"
@@ -151,15 +146,26 @@ def prepare(run: str | Path, groups: Groups, *, out: str | Path | None = None, w
     folder = Path(out) if out is not None else about.path / FOLDER / f"{groups.by} {groups.tier}"
     make(folder)
     write_frame(folder / ROWS, rows)
-    write_frame(folder / JUDGED, _sliced(judged, groups.by))
+    write_frame(folder / JUDGED, judged)
     files = [file_digest(folder / name) for name in (ROWS, JUDGED)]
     tuning = groups.tuning.model_dump() if tier.tuned else None
     code = cache.code_digest("tune.groups", tier.place.partition(":")[0])
     key = cache.key(groups.by, groups.tier, tuning, names, files, code, cache.versions())
     told = {name: about.manifest.get(name) for name in ("recipe", "recipe_file")}
-    store = about.path.resolve().parent / import_module("curate.engine").CACHE
-    work = Work(folder, groups, names, key, store, told, 0.0)
-    return Work(folder, groups, names, key, store, told, _seconds(work, rows, judged, workers))
+    work = Work(folder, groups, names, key, about.path.resolve().parent / import_module("curate.engine").CACHE, told)
+    return replace(work, seconds=_seconds(work, rows, judged, workers))
+
+
+def _frames(run: RunDir, groups: Groups, tier: Tier) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows that are trained on and those that judge, each with its group."""
+    mix, items = _grouped(run, groups.by), import_module("curate.planting").evaluation  # above this package
+    judged = items(run, share=groups.evaluation_share, items=_ITEMS, seed=groups.seed, heldout=groups.heldout)
+    judged = _sliced(tier.items(judged, groups.tuning), groups.by)
+    rows = grid.learnable(mix, judged, tier)
+    if not rows.height or not judged.height:
+        what = "can learn no row of this mix" if not rows.height else "can score no evaluation item of this run"
+        raise UserError(f"tier '{groups.tier}'", what, "try another: --tier tiny learns all conversations")
+    return rows, judged
 
 
 def _grouped(run: RunDir, by: str) -> pl.DataFrame:
@@ -203,8 +209,7 @@ def finish(work: Work, *, workers: int = 1, progress: Progress = lambda label, d
         seed drew, null where all coalitions were tried; base and whole: the mean value of no group and of all; groups:
         of each its name, rows of the mix, items that ask the same, and `left_out` and `shapley`: mean, low, high, p,
         verdict, own and others (what of it the items of this group gain and those of all others, null without any),
-        and by_repetition (see `tune.coalitions.effects`), own and others told apart; trainings
-        and seconds of processor time; folder.
+        and by_repetition, see `tune.coalitions.effects`; trainings and seconds of processor time; folder.
     """
     cells = work.cells
     missing = [cell for cell in cells if _read(work, *cell) is None]
