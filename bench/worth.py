@@ -37,9 +37,9 @@ RIGHT, WRONG, JUDGE = ("right a", "right b"), "dealt out anew", "judge"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=60, help="of each source")
+    parser.add_argument("--rows", type=int, default=100, help="of each source")
     parser.add_argument("--items", type=int, default=90, help="that judge")
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     given = parser.parse_args()
     if not verdicts.DATA.is_dir():
