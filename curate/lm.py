@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from curate import tokenizer, weights
+from curate import apart, tokenizer, weights
 from curate.embed import quiet
 from curate.errors import INPUT, MISSING, UserError, suggest
 from curate.rundir import file_digest
@@ -24,6 +25,8 @@ _INSTALL = "pip install 'curatune[tune]'"
 _WORTH = 1.2
 # Logits from the head alone and those of the whole model differ by rounding only, or the model does more than that.
 _CLOSE = 1e-3
+# States in bf16 have 8 bits; texts that see each other differ by their whole size.
+_CLOSE_BF16 = 0.05
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,30 @@ class LanguageModel:
         """Return the last hidden states, (n, length, d) in the model's dtype, from which `head` makes logits.
 
         Args:
-            ids: (n, length) token ids.
-            options: for the model, such as `position_ids`.
+            ids: (n, length) token ids, None with `inputs_embeds`.
+            options: for the model, such as `position_ids`; with `lengths`, those of texts that lie end to end in one
+                row, none sees another (where the model `packs`).
         """
-        return self.model.base_model(input_ids=ids, use_cache=False, **options).last_hidden_state
+        with apart.attention(self.model) if "lengths" in options else nullcontext():
+            return self.model.base_model(input_ids=ids, use_cache=False, **options).last_hidden_state
+
+    @cached_property
+    def packs(self) -> bool:
+        """Tell whether texts may lie end to end: whether two that do have the states that each has alone."""
+        import torch
+
+        if getattr(self.model.base_model.config, "sliding_window", None) is not None:
+            return False
+        ids = torch.arange(5, device=self.model.device)[None] % self.model.config.vocab_size
+        places = torch.tensor([[0, 1, 2, 0, 1]], device=self.model.device)
+        with torch.no_grad():
+            alone = torch.cat([self.states(ids[:, :3]), self.states(ids[:, 3:])], dim=1).float()
+            try:
+                both = self.states(ids, position_ids=places, lengths=(3, 2)).float()
+            except (AttributeError, TypeError, ValueError, KeyError):  # a model that does attention in a way of its own
+                return False
+        close = _CLOSE if self.dtype == "fp32" else _CLOSE_BF16
+        return both.shape == alone.shape and bool((both - alone).abs().max() <= close * alone.abs().max().clamp(min=1))
 
     def head(self, states: Any) -> Any:
         """Return logits, (…, vocabulary) float32, of chosen hidden states.
@@ -122,17 +145,27 @@ def load(model: str, *, dtype: str = "auto") -> LanguageModel:
     """
     if dtype not in DTYPES:
         raise UserError(f"dtype '{dtype}'", "unknown", suggest(dtype, DTYPES))
+    require(model)
+    with quiet():
+        chosen = precision() if dtype == "auto" else dtype
+        folder = weights.folder(model)
+        if (folder / ADAPTER).is_file():
+            return _adapted(model, folder, chosen)
+        return _whole(model, folder, chosen)
+
+
+def require(model: str = "smollm2") -> None:
+    """Refuse to go on without the libraries that run language models.
+
+    Raises:
+        UserError: status 5.
+    """
     with quiet():
         try:
             import torch  # noqa: F401
             import transformers  # noqa: F401
         except ImportError as error:
             raise UserError(f"model '{model}'", "transformers is not installed", _INSTALL, code=MISSING) from error
-        chosen = precision() if dtype == "auto" else dtype
-        folder = weights.folder(model)
-        if (folder / ADAPTER).is_file():
-            return _adapted(model, folder, chosen)
-        return _whole(model, folder, chosen)
 
 
 def _whole(name: str, folder: Path, dtype: str) -> LanguageModel:

@@ -12,6 +12,7 @@ import polars as pl
 
 from curate import chance, engine, rulebook, rundir
 from curate.api import sibling
+from curate.errors import UserError
 from curate.folders import make
 from curate.order import recipe_of
 from curate.rundir import RunDir
@@ -21,7 +22,7 @@ from curate.source import Cleaning, Source
 KEY = "planted.json"
 
 
-def evaluation(run: RunDir, *, share: float, items: int, seed: int) -> pl.DataFrame:
+def evaluation(run: RunDir, *, share: float, items: int, seed: int, heldout: bool = False) -> pl.DataFrame:
     """Return the rows that score all arms: one for each record, in an ordinary wording.
 
     Where a held-out source has the task of just one source that is trained on, its rows judge that source. Of the other
@@ -33,9 +34,13 @@ def evaluation(run: RunDir, *, share: float, items: int, seed: int) -> pl.DataFr
         share: of the contents of a source that is set aside.
         items: of a source at most.
         seed: decides which.
+        heldout: whether all held-out rows judge instead, and no others, each source for itself.
 
     Returns:
         Columns of the row and `like`: the source that is trained on.
+
+    Raises:
+        UserError: when held-out rows are to judge and there are none.
     """
     inverted = {
         template.id
@@ -45,11 +50,14 @@ def evaluation(run: RunDir, *, share: float, items: int, seed: int) -> pl.DataFr
     shown = pl.col("template").fill_null("").str.ends_with(":few_shot")
     rows = run.rows(list(ROW)).filter(plain).with_columns(like=pl.col("source"))
     held = run.heldout(list(ROW)).filter(plain)
+    if heldout and not held.height:
+        what = "has no held-out rows that could judge"
+        raise UserError(str(run.path), what, 'give a source split = "heldout", or leave --heldout out')
     by_task = rows.filter(pl.col("task").is_not_null()).group_by("task").agg(pl.col("source").unique())
     alone = {task: found[0] for task, found in by_task.iter_rows() if len(found) == 1}
     held = held.with_columns(like=pl.col("task").replace_strict(alone, default=None, return_dtype=pl.String))
-    held = held.filter(pl.col("like").is_not_null())
-    rest = rows.filter(~pl.col("source").is_in(held["like"].unique().implode()))
+    held = held.with_columns(pl.coalesce("like", "source")) if heldout else held.filter(pl.col("like").is_not_null())
+    rest = rows.clear() if heldout else rows.filter(~pl.col("source").is_in(held["like"].unique().implode()))
     words = rest["content"].fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     aside = pl.Series(chance.uniforms(seed, words.to_list(), "evaluation")) < share
     found = pl.concat([held, rest.filter(aside)]).with_columns(shown.alias("_shown")).sort("record", "_shown", "id")

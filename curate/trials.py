@@ -157,7 +157,8 @@ def _seconds(
     """Return about how long a tier takes with pilot and grid, None when it can learn or score nothing of the run."""
     raw, judged = frames[0], tier.items(frames[1], plan.tuning)
     rows = raw.filter(pl.col("task").is_in(list(tier.tasks)).fill_null(value=False)) if tier.tasks else raw
-    missing = plan.tier == "auto" and not tier.ready(plan.tuning)  # of a tier that is named it is told what is missing
+    # of a tier that is named it is told what is missing
+    missing = plan.tier == "auto" and not (tier.automatic and tier.ready(plan.tuning))
     if missing or not rows.height or not judged.height:
         return None
     length = (pl.col("prompt").str.len_chars() + pl.col("response").str.len_chars()).sum() / 1000

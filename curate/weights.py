@@ -58,6 +58,11 @@ def packaged() -> Path:
     return found[0]
 
 
+def ready(gguf: Path) -> bool:
+    """Tell whether a GGUF file was converted already."""
+    return (_target(gguf) / "config.json").is_file()
+
+
 def folder(model: str) -> Path:
     """Return the folder of a model: of safetensors as they are, of a GGUF file as it was converted once.
 
@@ -90,9 +95,13 @@ def folder(model: str) -> Path:
     raise UserError(f"model '{model}'", "holds no weights", "needed are *.safetensors or one *.gguf", code=MISSING)
 
 
+def _target(gguf: Path) -> Path:
+    return home() / f"{gguf.stem[:40]}-{file_digest(gguf)[:16]}-{_FORM}"
+
+
 def _converted(gguf: Path, *, chatml: bool) -> Path:
     """Return the folder of a GGUF file as safetensors, made by whoever needs it first."""
-    target = home() / f"{gguf.stem[:40]}-{file_digest(gguf)[:16]}-{_FORM}"
+    target = _target(gguf)
     if not (target / "config.json").is_file():
         if importlib.util.find_spec("gguf") is None or importlib.util.find_spec("transformers") is None:
             raise UserError(str(gguf), "transformers and gguf are needed to read it", _LIBRARIES, code=MISSING)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"errors", "schema", "rundir", "folders", "text", "chance", "stars", "shingles", "again", "licences",
           "parity", "intervals", "roles"}  # fmt: skip
 HELPERS = {
-    "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
+    "apart", "arithmetic", "backends", "banded", "cache", "calls", "chat", "choices", "classifier", "clean", "concepts",
     "copies", "covers", "cutoffs", "disguise", "doubts", "embed", "endpoint", "facility", "fences", "folds",
     "heads", "heldout", "joining", "joins", "judging", "kernels", "kinship", "languages", "lexical", "lm",
     "losses", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool",

@@ -146,16 +146,20 @@ def _scored(grid: Grid, train: pl.DataFrame, evaluation: pl.DataFrame, seed: int
 
 def rows_of(grid: Grid) -> dict[str, pl.DataFrame]:
     """Return the rows of the replayed arms that the tier can learn, without any that show an evaluation record."""
-    shown = pl.read_parquet(grid.folder / EVALUATION, columns=["record"], glob=False)["record"].implode()
+    judged = pl.read_parquet(grid.folder / EVALUATION, columns=["record"], glob=False)
+    found = {}
+    for name in (spec["name"] for spec in grid.specs if spec["control"] is None):
+        mix = pl.read_parquet(grid.folder / ARMS / name / "mix.parquet", columns=list(COLUMNS), glob=False)
+        found[name] = learnable(mix, judged, grid.way)
+    return found
+
+
+def learnable(mix: pl.DataFrame, judged: pl.DataFrame, tier: Tier) -> pl.DataFrame:
+    """Return the rows of a mix that a tier can learn, by id, without any that show a record of what judges them."""
+    shown = judged["record"].implode()
     clean = ~pl.col("record").is_in(shown) & ~pl.col("parents").list.eval(pl.element().is_in(shown)).list.any()
-    tasks = grid.way.tasks
-    known = pl.col("task").is_in(list(tasks)) if tasks else pl.lit(value=True)
-    names = [spec["name"] for spec in grid.specs if spec["control"] is None]
-    return {
-        name: pl.read_parquet(grid.folder / ARMS / name / "mix.parquet", columns=list(COLUMNS), glob=False)
-        .filter(clean & known.fill_null(value=False)).sort("id")
-        for name in names
-    }  # fmt: skip
+    known = pl.col("task").is_in(list(tier.tasks)) if tier.tasks else pl.lit(value=True)
+    return mix.filter(clean & known.fill_null(value=False)).sort("id")
 
 
 def evaluation_of(grid: Grid) -> pl.DataFrame:

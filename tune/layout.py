@@ -18,7 +18,8 @@ class Batch:
 
     Args:
         ids: (n, length) token ids; the last token of a row is only a target and left out.
-        options: what else the model is given: nothing for rows that are filled up.
+        options: what else the model is given: nothing for rows that are filled up, position_ids and lengths for those
+            that lie end to end.
         places: (t,) places, in the flattened batch, of the states that predict the trained tokens.
         targets: (t,) these tokens.
         examples: what was laid out.
@@ -63,44 +64,22 @@ def padded(examples: Sequence[Example], *, model: LanguageModel) -> Batch:
 
 
 def packed(examples: Sequence[Example], *, model: LanguageModel) -> Batch:
-    """Return examples end to end in rows as long as the longest of them; none sees another.
+    """Return examples end to end in one row; none sees another, and nothing is filled up.
 
-    Positions begin anew with each example, and a mask that is causal within examples and shut between them keeps them
-    apart. Rows are filled by first fit, the longest first; longer ones would cost more in attention than they save.
+    Positions begin anew with each example, and attention is computed example by example (`curate.apart`). A model that
+    cannot do so gets them filled up.
     """
     import torch
 
-    width = max(len(one.ids) for one in examples) - 1
-    bins: list[list[int]] = []
-    room: list[int] = []
-    for number in sorted(range(len(examples)), key=lambda place: -len(examples[place].ids)):
-        size = len(examples[number].ids) - 1
-        fits = next((place for place, left in enumerate(room) if left >= size), None)
-        if fits is None:
-            fits = len(bins)
-            bins.append([])
-            room.append(width)
-        bins[fits].append(number)
-        room[fits] -= size
-    if len(bins) == len(examples):
+    if len(examples) == 1 or not model.packs:
         return padded(examples, model=model)
-    ids = torch.full((len(bins), width), model.pad, dtype=torch.long)
-    positions = torch.zeros_like(ids)
-    owner = torch.full_like(ids, -1)
-    starts = [0] * len(examples)
-    for row, members in enumerate(bins):
-        at = 0
-        for number in members:
-            size = len(examples[number].ids) - 1
-            ids[row, at : at + size] = torch.tensor(examples[number].ids[:-1])
-            positions[row, at : at + size] = torch.arange(size)
-            owner[row, at : at + size] = number
-            starts[number] = row * width + at
-            at += size
-    seen = (owner[:, :, None] == owner[:, None, :]) & torch.ones(width, width, dtype=torch.bool).tril()
+    lengths = [len(one.ids) - 1 for one in examples]
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
     where = model.model.device
-    options = {"position_ids": positions.to(where), "attention_mask": seen[:, None].to(where)}
-    return Batch(ids.to(where), options, *_predicted(examples, starts, model=model), examples)
+    ids = torch.tensor([[token for one in examples for token in one.ids[:-1]]], dtype=torch.long, device=where)
+    positions = torch.cat([torch.arange(length, device=where) for length in lengths])[None]
+    options = {"position_ids": positions, "lengths": tuple(lengths)}
+    return Batch(ids, options, *_predicted(examples, starts, model=model), examples)
 
 
 def _predicted(examples: Sequence[Example], starts: Sequence[int], *, model: LanguageModel) -> tuple[Any, Any]:

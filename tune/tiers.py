@@ -124,6 +124,7 @@ class Tier:
         seeds: unless a plan says otherwise.
         draw: share of an arm's records that a seed draws.
         tuned: whether a language model is trained: as `Tuning` says, at equal steps alone, since each training is dear.
+        automatic: whether `auto` may take it.
         pilot: seeds of the pilot. Five give a spread that is right within a factor of 0.6 to 2.9 (95 %), three one
             within 0.5 to 6.3.
         cost: what it takes.
@@ -138,6 +139,7 @@ class Tier:
     seeds: int = 5
     draw: float = 1.0
     tuned: bool = False
+    automatic: bool = True
     pilot: int = 5
 
     def run_cell(self) -> RunCell:
@@ -184,6 +186,11 @@ TIERS: Mapping[str, Tier] = {
         "logistic regression on the states of a small language model, on the slots of tasks with closed labels",
         "tune.head:trunk_head", "probability", Cost(load=6, start=0.1, seen=0.01, judged=0.002, distinct=0.5),
         ("sklearn", "transformers", _PACKAGE), _CLOSED, seeds=20, draw=0.5,
+    ),
+    "tiny": Tier(
+        "a language model of a million weights, from scratch; it knows nothing but the rows, so `auto` never takes it",
+        "tune.language:scratch", "probability", Cost(load=6, start=0.3, seen=0.16, judged=0.02),
+        ("transformers",), seeds=5, tuned=True, automatic=False, pilot=3,
     ),
     "lora": Tier(
         "a small language model, its upper layers adapted, its lower ones computed once per text",

@@ -236,11 +236,7 @@ def _step(
     mine = [work.examples[place] for place in places]
     learned = None
     if mine:
-        batch = (
-            layout.packed(mine, model=work.model)
-            if work.settings.pack and not work.settings.kept
-            else layout.padded(mine, model=work.model)
-        )
+        batch = (layout.packed if work.settings.pack else layout.padded)(mine, model=work.model)
         with _autocast(work):
             parts = trained if work.objective is None else len(plan)
             learned = layout.learn(

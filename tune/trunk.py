@@ -49,8 +49,8 @@ class Trunk:
         return self._keep(wanted, lambda part: (self.model.padded(part), {}))
 
     def forward(self, batch: Batch) -> Any:
-        """Return the last hidden states of a batch that is filled up, from the kept ones."""
-        return self._upper([tuple(one.ids[:-1]) for one in batch.examples], {})
+        """Return the last hidden states of a batch, from the kept ones."""
+        return self._upper([tuple(one.ids[:-1]) for one in batch.examples], batch.options)
 
     def states(self, some: Sequence[Tree]) -> Any:
         """Return the last hidden states of trees, (n, longest, d), from the kept ones."""
@@ -87,12 +87,14 @@ class Trunk:
             held -= len(self.kept.pop(one))
 
     def _upper(self, keys: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Return what the upper layers make of kept states, filled up on the right."""
+        """Return what the upper layers make of kept states, end to end or filled up on the right."""
         import torch
 
-        below = torch.nn.utils.rnn.pad_sequence([self.kept[one] for one in keys], batch_first=True)
+        kept = [self.kept[one] for one in keys]
+        end_to_end = "lengths" in options
+        below = torch.cat(kept)[None] if end_to_end else torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
         with only(self.model, lower=False, layers=self.layers):
-            return self.model.model.base_model(inputs_embeds=below, use_cache=False, **options).last_hidden_state
+            return self.model.states(None, inputs_embeds=below, **options)
 
     def _check(self) -> None:
         """Refuse a model whose halves do not give its own states, tried on four tokens."""
@@ -105,7 +107,7 @@ class Trunk:
                 with only(self.model, lower=True, layers=self.layers):
                     below = self.model.states(ids)
                 with only(self.model, lower=False, layers=self.layers):
-                    halves = self.model.model.base_model(inputs_embeds=below, use_cache=False).last_hidden_state.float()
+                    halves = self.model.states(None, inputs_embeds=below).float()
             except AttributeError:
                 halves = torch.full_like(whole, float("inf"))
         if not bool((whole - halves).abs().max() <= _CLOSE * whole.abs().max().clamp(min=1)):

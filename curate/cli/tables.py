@@ -143,5 +143,16 @@ def show_doctor(console: Console, state: Mapping[str, Any]) -> None:
         console.print(f"extra {extra}: " + ("complete" if not facts["missing"] else shown(
             f"missing {', '.join(facts['missing'])}: {facts['install']}")))  # fmt: skip
     embedding = state["embedding"]
-    told = f"{embedding['model']} ({embedding['backend']})" if "model" in embedding else embedding["missing"]
-    console.print(f"embedding model: {shown(told)}")
+    told = f"{embedding['model']} ({embedding['backend']})" if "model" in embedding else _missing(embedding)
+    console.print(f"embedding model: {shown(told)}", soft_wrap=True)
+    model = state["language_model"]
+    if "model" in model:
+        first = "" if model["ready"] else "; its first use converts it once, about half a minute and 0.5 GB"
+        told = f"{model['model']}, in {model['dtype']} on this machine{first}"
+    else:
+        told = _missing(model)
+    console.print(f"language model: {shown(told)}", soft_wrap=True)
+
+
+def _missing(facts: Mapping[str, Any]) -> str:
+    return f"{facts['missing']}: {facts['fix']}"

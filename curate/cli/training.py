@@ -38,7 +38,7 @@ def tune(
     full: Annotated[bool, typer.Option("--full", help="Tune all weights instead of a LoRA adapter.")] = False,
     layers: Annotated[int | None, typer.Option("--layers", min=1, help="Adapt only so many upper layers.")] = None,
     kept: Annotated[bool, typer.Option("--kept", help="... and compute those below once per text.")] = False,
-    pack: Annotated[bool, typer.Option("--pack/--no-pack", help="Lay short rows of a step end to end.")] = True,
+    pack: Annotated[bool, typer.Option("--pack/--no-pack", help="Lay the rows of a step end to end.")] = True,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Rows of a step.")] = None,
     window: Annotated[int, typer.Option("--window", min=2, help="Greatest number of tokens of a row.")] = 1024,
     rate: Annotated[float | None, typer.Option("--rate", help="The highest learning rate.")] = None,

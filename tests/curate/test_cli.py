@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import polars as pl
@@ -59,6 +60,21 @@ def test_json_is_exactly_one_document_on_stdout(finished: Path, arguments: tuple
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
     assert curate(*arguments, cwd=finished).returncode == 0
+
+
+def test_doctor_tells_of_every_extra_and_of_the_language_model(finished: Path, tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    own = set(project["optional-dependencies"]) - {"all", "bench", "dev"}
+    environment = {**os.environ, "CURATUNE_CACHE": str(tmp_path)}
+    told = json.loads(curate("doctor", "--json", cwd=finished, env=environment).stdout)
+    assert set(told["extras"]) == own
+    model = told["language_model"]
+    if "missing" in model:
+        assert "pip install" in model["fix"]
+    else:
+        assert model["ready"] is False  # the folder of converted models is empty
+        assert model["dtype"] in ("bf16", "fp32")
+    assert "language model: " in curate("doctor", cwd=finished, env=environment).stdout
 
 
 def test_explain_tells_the_life_of_a_dropped_row_by_a_prefix(finished: Path) -> None:

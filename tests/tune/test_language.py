@@ -51,17 +51,27 @@ def mean(scores: pl.DataFrame, metric: str) -> float:
     return float(scores.filter(pl.col("metric") == metric)["value"].to_numpy().mean())
 
 
-@pytest.mark.parametrize("tier", [language.lora, language.lora_all])
+@pytest.mark.parametrize("tier", [language.lora, language.lora_all, language.scratch])
 def test_what_is_taught_becomes_more_probable(model: str, tier: RunCell) -> None:
-    judged, train = rows(6, start=100), rows(24).with_columns(times=pl.lit(3))
+    judged, train = rows(6, start=100), rows(24).with_columns(times=pl.lit(6))
     base, taught, wrongly = (
         tier(part, judged, seed=1, budget=budget(model))
-        for part in (train.clear(), train, rows(24, wrong=True).with_columns(times=pl.lit(3)))
+        for part in (train.clear(), train, rows(24, wrong=True).with_columns(times=pl.lit(6)))
     )
     assert dict(taught.schema) == SCORES
     assert set(taught["metric"]) == {"probability", "closed_bits", "accuracy"}
     assert mean(taught, "probability") > mean(base, "probability") > mean(wrongly, "probability")
     assert mean(taught, "closed_bits") < mean(base, "closed_bits") < mean(wrongly, "closed_bits")
+
+
+def test_a_model_from_scratch_is_the_same_for_each_seed_and_reads_all_arms_in_the_same_tokens(model: str) -> None:
+    judged, train = rows(6, start=100), rows(4)
+    odd = train.with_columns(prompt=pl.lit("words that no other row has"))
+    first = language.scratch(train.clear(), judged, seed=1, budget=budget(model))
+    assert language.scratch(odd.clear(), judged, seed=1, budget=budget(model)).equals(first)
+    assert not language.scratch(train.clear(), judged, seed=2, budget=budget(model)).equals(first)
+    taught = language.scratch(train, judged, seed=1, budget=budget(model))
+    assert language.scratch(train, judged, seed=1, budget=budget(model)).equals(taught)
 
 
 def test_a_head_on_kept_states_learns_labels_and_computes_each_text_once(model: str, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def test_packed_rows_have_the_loss_and_gradients_of_filled_up_ones(model: lm.Lan
     rows = frame(*(talk(("user", text), ("assistant", "four .")) for text in lengths))
     examples = data.encode(rows, coder=model.coder, window=64).examples
     batches = [layout.padded(examples, model=model), layout.packed(examples, model=model)]
-    assert batches[1].ids.shape[0] < len(examples)
+    assert batches[1].ids.shape == (1, sum(len(one.ids) - 1 for one in examples))
     found = []
     for batch in batches:
         with adapter.opened(model, settings=QUICK, base="base", full=True, seed=0) as trained:
@@ -73,17 +75,28 @@ def test_logits_made_in_parts_give_the_gradients_of_all_at_once(
 
 
 def test_packed_rows_do_not_see_each_other(model: lm.LanguageModel) -> None:
-    texts = ["hello there", "what is", "and and", "what is two and two and two ?"]
-    rows = frame(*(talk(("user", text), ("assistant", "four")) for text in texts))
-    first, second, other, longest = data.encode(rows, coder=model.coder, window=64).examples
-    assert [len(one.ids) - 1 for one in (first, other, second, longest)] == [8, 8, 8, 16 - 2]
-    longest = data.Example("long", [*longest.ids, 3, 3], [*longest.trained, False, False])  # type: ignore[arg-type]
+    rows = frame(*(talk(("user", text), ("assistant", "four")) for text in ("hello there", "what is", "and and")))
+    first, second, other = data.encode(rows, coder=model.coder, window=64).examples
+    assert [len(one.ids) - 1 for one in (first, second, other)] == [8, 8, 8]
     with torch.no_grad():
-        batches = [layout.packed([longest, one, second], model=model) for one in (first, other)]
+        batches = [layout.packed([one, second], model=model) for one in (first, other)]
         found = [model.states(batch.ids, **batch.options) for batch in batches]
-    assert batches[0].ids.shape == (2, 16)
-    assert torch.equal(found[0][1, 8:], found[1][1, 8:])
-    assert not torch.equal(found[0][1, :8], found[1][1, :8])
+        alone = model.states(layout.padded([second], model=model).ids)
+    assert batches[0].ids.shape == (1, 16)
+    assert torch.equal(found[0][0, 8:], found[1][0, 8:])
+    assert torch.allclose(found[0][0, 8:], alone[0], atol=1e-5)
+    assert not torch.equal(found[0][0, :8], found[1][0, :8])
+
+
+def test_a_model_whose_attention_is_its_own_gets_rows_filled_up(model: lm.LanguageModel) -> None:
+    examples = data.encode(sums(2), coder=model.coder, window=64).examples
+    assert layout.packed(examples, model=model).ids.shape[0] == 1
+    windowed = copy.deepcopy(model.model)
+    windowed.config.sliding_window = 4
+    odd = replace(model, model=windowed)
+    assert not odd.packs
+    batch = layout.packed(examples, model=odd)
+    assert (batch.ids.shape[0], batch.options) == (2, {})
 
 
 def test_training_lowers_the_loss_and_leaves_a_base_as_it_was(model: lm.LanguageModel, tmp_path: Path) -> None:

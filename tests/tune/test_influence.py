@@ -13,7 +13,7 @@ from conversations import frame, sums, talk
 
 import tune
 from curate import lm, losses
-from tune import data, dynamics, training, worth
+from tune import data, dynamics, influence, training
 from tune.settings import Settings
 
 torch = pytest.importorskip("torch")
@@ -88,8 +88,8 @@ def test_influence_foretells_how_a_step_towards_the_validation_rows_changes_a_lo
     model = lm.load(str(taught), dtype="fp32")
     goal = aimed(talk(("user", "what is two and two ?"), ("assistant", "four .")), sources=["sums"])
     rows = sums(6)
-    aims = worth._directions(model, goal, progress=lambda *_: None)
-    found = worth._influence(model, rows, aims, progress=lambda *_: None)
+    aims = influence._directions(model, goal, progress=lambda *_: None)
+    found = influence._influence(model, rows, aims, progress=lambda *_: None)
 
     def measured() -> list[float]:
         scored = losses.answers(model, rows["messages"].to_list(), window=64)
@@ -98,7 +98,7 @@ def test_influence_foretells_how_a_step_towards_the_validation_rows_changes_a_lo
     before, step = measured(), 1e-2
     start = 0
     with torch.no_grad():
-        for weight in worth._weights(model):
+        for weight in influence._weights(model):
             weight -= step * aims["sums"][start : start + weight.numel()].view_as(weight)
             start += weight.numel()
     changes = [one - other for one, other in zip(before, measured(), strict=True)]
@@ -110,16 +110,16 @@ def test_influence_foretells_how_a_step_towards_the_validation_rows_changes_a_lo
 def test_a_row_that_stands_among_the_validation_rows_has_the_gradient_of_its_source(taught: Path) -> None:
     model = lm.load(str(taught), dtype="fp32")
     one, other = talk(("user", "hello"), ("assistant", "there")), talk(("user", "two ?"), ("assistant", "and and ."))
-    aims = worth._directions(model, aimed(one, other, sources=["a", "b"]), progress=lambda *_: None)
-    found = worth._influence(model, frame(one, other), aims, progress=lambda *_: None)
+    aims = influence._directions(model, aimed(one, other, sources=["a", "b"]), progress=lambda *_: None)
+    found = influence._influence(model, frame(one, other), aims, progress=lambda *_: None)
     assert found["influence"].to_list() == pytest.approx([1, 1], abs=1e-5)
-    both = worth._directions(model, aimed(one, other, sources=["a", "a"]), progress=lambda *_: None)
-    assert worth._influence(model, frame(one), both, progress=lambda *_: None)["influence"][0] < 0.999
+    both = influence._directions(model, aimed(one, other, sources=["a", "a"]), progress=lambda *_: None)
+    assert influence._influence(model, frame(one), both, progress=lambda *_: None)["influence"][0] < 0.999
 
 
 def test_a_whole_model_is_compared_by_its_last_layer(base: Path) -> None:
     model = lm.load(str(base), dtype="fp32")
-    weights = worth._weights(model)
+    weights = influence._weights(model)
     layer = sum(weight.numel() for weight in model.model.base_model.layers[-1].parameters())
     assert sum(weight.numel() for weight in weights) == layer
     assert all(weight.requires_grad for weight in weights)
