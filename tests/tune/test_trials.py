@@ -156,7 +156,7 @@ def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_sa
     told = plan(tier="lora", seeds=2, tuning=tuning, contrasts=[{"arm": "run", "against": "no filter"}])
     made = trials.prepare(told, run=run, out=tmp_path / "trial")
     assert made.analysis["tuning"] == {**tuning, "rank": 8, "window": 1024}
-    assert list(made.estimates) == ["probe", "probe-embedding", "trunk-head", "lora", "lora-all"]
+    assert list(made.estimates) == ["probe", "probe-embedding", "trunk-head", "tiny", "lora", "lora-all"]
     assert trials.pilot(made)["seeds"] == 3
     found = trials.finish(made)
     whole = pl.read_parquet(made.folder / "arms" / "no filter" / "mix.parquet").height
