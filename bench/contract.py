@@ -70,15 +70,9 @@ def held(name: str, ways: list[str]) -> list[dict[str, Any]]:
             expected = expected or found
             differing = [table for table in TABLES if found[table] != expected[table]]
             assert not differing, f"{name}, {way}: {', '.join(differing)} differ"
-            rows, kept = (run.manifest["totals"][name] for name in ("train_rows", "kept"))
-        facts = {
-            "recipe": name,
-            "way": way,
-            "slice": ingest.SLICE,
-            "rows": totals["train_rows"],
-            "kept": totals["kept"],
-        }
-        print(f"{name:<8} {way:<12} {totals['kept']:,} of {totals['train_rows']:,} rows  {seconds:6.1f} s", flush=True)
+            rows, kept = (run.manifest["totals"][total] for total in ("train_rows", "kept"))
+        facts = {"recipe": name, "way": way, "slice": ingest.SLICE, "rows": rows, "kept": kept}
+        print(f"{name:<8} {way:<12} {kept:,} of {rows:,} rows  {seconds:6.1f} s", flush=True)
         results.append({**facts, "seconds": round(seconds, 1), "own_cpu_seconds": round(spent, 1)})
     return results
 

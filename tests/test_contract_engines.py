@@ -276,17 +276,11 @@ def test_a_cluster_that_runs_already_is_used(tmp_path: Path, reference: list[byt
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "rules" / "recipes").glob("*.toml")))
 def test_every_bundled_recipe_gives_the_same_bytes_in_every_way(tmp_path: Path, name: str) -> None:
-    command = [
-        sys.executable,
-        str(ROOT / "bench" / "contract.py"),
-        "--recipes",
-        name,
-        "--out",
-        str(tmp_path / "c.json"),
-    ]
+    out = tmp_path / "contract.json"
+    command = [sys.executable, str(ROOT / "bench" / "contract.py"), "--recipes", name, "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    ways = {line["way"] for line in json.loads((tmp_path / "c.json").read_text())["results"]}
+    ways = {line["way"] for line in json.loads(out.read_text())["results"]}
     wanted = {"one process", "two workers", "killed", "1 shards", "3 shards", "7 shards"}
     assert ways == wanted | ({"ray"} if find_spec("ray") else set())
