@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from curate import engine, read, rundir
+from curate import engine, read, rundir, shelf
 from curate.errors import UserError
 from curate.recipe import Recipe, Source
 from curate.schema import canonical
@@ -76,7 +76,8 @@ def estimate(recipe: Recipe, *, workers: int) -> dict[str, Any]:
         many, few = (min(runs, key=lambda one: one["seconds"]) for runs in zip(*pairs, strict=True))
     at = {name: _at(total, many, few, name) for name in many}
     base = cold["memory"]
-    growing = max(COPIES * (at["read"] + RECORD * total), COPIES * at["signals"] + ROW * at["rows"])
+    reading = min(at["read"] + RECORD * total, shelf.ROOM)  # the others are on disk meanwhile
+    growing = max(COPIES * reading, COPIES * at["signals"] + ROW * at["rows"])
     seconds = max(0.0, cold["seconds"] - many["seconds"]) + at["seconds"] * (1 - many["shared"] * (1 - 1 / workers))
     memory = SLACK * (base * (1 if workers == 1 else 1 + workers) + growing)
     told = {"probe": round(many["records"]), "records": round(total), "workers": workers}
