@@ -273,6 +273,39 @@ def test_a_cluster_that_runs_already_is_used(tmp_path: Path, reference: list[byt
     assert tables(tmp_path / "r") == reference
 
 
+# Pretends a GPU: the actor that asks for it finds none and runs on a processor, so that the bits are comparable.
+WITH_A_GPU = f"""
+import sys, curate, ray
+from curate import ingest
+ingest.SLICE = {SLICE}
+ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, _node_ip_address="127.0.0.1", object_store_memory=1 << 28)
+curate.run(curate.load_recipe("recipe.toml").model_copy(update={{"engine": "ray"}}), out="r")
+assert "sentence_transformers" not in sys.modules, "the network was loaded here"
+"""
+EMBEDDED = f"""{RECIPE.partition("[[stages]]")[0]}
+[[stages]]
+name = "map"
+steps = [{{ step = "map" }}]
+"""
+
+
+@pytest.mark.slow
+@RAY
+def test_a_cluster_with_a_gpu_embeds_there_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        small(tmp_path / name, EMBEDDED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    local = [SLICED, "run", "recipe.toml", "--out", "r", "-q", "--workers", "1"]
+    for name, code in (("here", local), ("there", [WITH_A_GPU])):
+        command = [sys.executable, "-c", *code]
+        done = subprocess.run(command, cwd=tmp_path / name, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    here, there = (tmp_path / name / "r" for name in ("here", "there"))
+    assert tables(here) == tables(there)
+    embedding = [json.loads((run / "manifest.json").read_text())["embedding"] for run in (here, there)]
+    assert embedding[0] == embedding[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "rules" / "recipes").glob("*.toml")))
 def test_every_bundled_recipe_gives_the_same_bytes_in_every_way(tmp_path: Path, name: str) -> None:
