@@ -264,11 +264,7 @@ class Runner:
 
 @contextmanager
 def _told(use: Use) -> Iterator[None]:
-    """Tell of workers that were ended while a step was worked out.
-
-    Raises:
-        UserError: saying so.
-    """
+    """Tell of workers that were ended while a step was worked out."""
     try:
         yield
     except BrokenProcessPool:
