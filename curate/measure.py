@@ -220,9 +220,9 @@ class Runner:
         if self.shard is not None:
             return Measured(pl.DataFrame(height=len(alive))), cached, cost
         cluster = pl.col("source").replace_strict(self._clusters(), default=None, return_dtype=pl.String)
-        rows = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
-        lost = rows["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
-        whole = rows.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
+        whole = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
+        lost = whole["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
+        whole = whole.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
         asked, alive = alive, alive & ~lost
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
         given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
@@ -242,10 +242,12 @@ class Runner:
         with _told(use):
             decided, found, more = self.store.get_or(key, compute)
         self.keys[use.name] = key
-        places = pl.int_range(len(alive), eager=True).to_frame("row")
-        seen_rows = places.filter(alive).hstack(decided.signals)
-        signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
-        return Measured(signals, decided.tables), cached and found, _sum((cost, more))
+        places = pl.select(pl.when(alive).then(alive.cum_sum() - 1)).to_series()
+        return (
+            Measured(decided.signals.select(pl.all().gather(places)), decided.tables),
+            cached and found,
+            _sum((cost, more)),
+        )
 
     def _clusters(self) -> dict[str, str | None]:
         """Return the cluster of tasks of each source."""

@@ -118,7 +118,7 @@ def _assert_keepers(state: State, stage: Stage) -> None:
         frame = state.groups.select("id").with_columns(
             state.signals[f"{use.name}.keeper"].alias("keeper"),
             pl.Series("alive", state.verdicts.alive),
-            pl.Series("at", state.verdicts.dropped_at, dtype=pl.String),
+            state.verdicts.dropped_at().alias("at"),
         )
         gone = frame.filter(pl.col("at") == stage.name, pl.col("keeper").is_not_null())
         lost = gone.join(frame.filter("alive"), left_on="keeper", right_on="id", how="anti")
