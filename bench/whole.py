@@ -40,7 +40,7 @@ def main() -> int:
     for rows in given.rows:
         with tempfile.TemporaryDirectory(prefix="curate-whole-") as name:
             results.append(measured(Path(name), rows, given.workers))
-    write(given.out, seed=corpus.SEED, workers=given.workers, goal_mib=GOAL_MIB, results=results)
+        write(given.out, seed=corpus.SEED, workers=given.workers, goal_mib=GOAL_MIB, results=results)
     return 0
 
 
