@@ -65,7 +65,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="curate-kills-") as folder:
             recipe = DEMO if name == "demo" else large(Path(folder), given.rows)
             results.append({"run": name, **campaign(recipe, Path(folder), given.kills)})
-    write(given.out, seed=SEED, broken=0, results=results)
+        write(given.out, seed=SEED, broken=0, results=results)
     return 0
 
 
