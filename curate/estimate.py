@@ -23,9 +23,9 @@ from curate.schema import canonical
 # Records of the probe, over all sources by their size: it takes seconds, and the mean length of its texts is near that
 # of all where these are in no order. The second, smaller probe tells what grows with the rows from what does not.
 PROBE, FEW = 200, 20
-# How often both are run: once more than twice, so that one disturbance does no harm; once alone where a recipe that
-# loads models has taken longer than this many seconds of the clock: what it is told from is then no small matter of
-# noise any more, and who asks is waiting.
+# How often both are run: twice at least, as the larger one meets code that is compiled when it is first used, and once
+# more against a disturbance; but not where both have taken so many seconds of the processor already, as with a recipe
+# that loads models: who asks is waiting.
 TURNS, PATIENCE = 3, 15.0
 # Bytes of a file in which records are counted, to count those of the whole.
 SAMPLE = 1 << 23
@@ -74,7 +74,7 @@ def estimate(recipe: Recipe, *, workers: int, progress: Progress = lambda label,
         folder = Path(name)
         probed = [_probed(source, recipe, folder) for source in recipe.sources]
         total = sum(one.total for one in probed)
-        started, pairs = time.perf_counter(), list[list[dict[str, float]]]()
+        started, pairs = time.process_time(), list[list[dict[str, float]]]()
 
         def run(size: int, number: int) -> dict[str, float]:
             def tell(label: str, done: int, of: int) -> None:
@@ -87,7 +87,7 @@ def estimate(recipe: Recipe, *, workers: int, progress: Progress = lambda label,
         cold = run(FEW, 0)  # what is paid once: imports, compiled code, models
         (folder / "0" / VECTORS).mkdir(exist_ok=True)
         # In turns, and the quickest of each: what disturbs one disturbs its neighbour too, and never makes it quicker.
-        while not pairs or (len(pairs) < TURNS and time.perf_counter() - started < PATIENCE):
+        while len(pairs) < 2 or (len(pairs) < TURNS and time.process_time() - started < PATIENCE):
             pairs.append([run(size, 2 * len(pairs) + turn) for turn, size in enumerate((PROBE, FEW), 1)])
         many, few = (min(runs, key=lambda one: one["seconds"]) for runs in zip(*pairs, strict=True))
     at = {name: _at(total, many, few, name) for name in many}
