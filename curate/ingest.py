@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import polars as pl
 
-from curate import boilerplate, cache, chance, cut, folders, inputs, read, render, rulebook, rundir
+from curate import boilerplate, cache, cut, folders, inputs, read, render, rulebook, rundir
 from curate.errors import INPUT, UserError
 from curate.raw import Rejects, Tally, read_source
-from curate.recipe import Recipe, Source
+from curate.recipe import Recipe
 from curate.schema import PREFIX, ROW, prompt_and_response, row_id
+from curate.settle import settle
+from curate.shelf import Shelf
 
 Progress = Callable[[str, int, int], None]
+Renderer = Callable[[str, str], tuple[str, str, list[render.Rendered]]]
 
 # Records per slice of work. Small enough that a slice with its signals is a few tens of megabytes, large enough that
 # starting a step costs nothing beside it.
@@ -25,9 +29,8 @@ SLICE = 10_000
 # expect: this leaves room for 30 renderings of each record.
 SLICE_BYTES = 1 << 26
 FACTS = "facts.json"
+ORIGINS = {"record": pl.String(), "source": pl.String(), "file": pl.String(), "line": pl.UInt64()}
 FILES = {"rows": "rows.parquet", "heldout": "heldout.parquet", "origins": "origins.parquet", "rejects": "rejects.jsonl"}
-# Exemplars kept per source: enough that two rows rarely share all of theirs, small enough to hold in memory.
-EXEMPLARS = 64
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,17 @@ def _read_all(recipe: Recipe, paths: Mapping[str, list[Path]], folder: Path, pro
         Tally(one, paths[one.name], families[one.task] if one.task else None, cut.named(one, recipe))
         for one in recipe.sources
     ]
-    with open(folder / "rejects.jsonl", "w", encoding="utf-8", newline="\n") as file:
-        rejects = Rejects(file)
-        raw = pl.concat([read_source(i, tally, rejects, progress) for i, tally in enumerate(tallies)]).sort("base")
-        _render_all(raw, recipe, tallies, (folder, rejects, progress))
+    with (
+        open(folder / "rejects.jsonl", "w", encoding="utf-8", newline="\n") as file,
+        TemporaryDirectory(dir=folder, prefix=".records-") as place,
+    ):
+        rejects, raw, records = Rejects(file), Shelf(Path(place) / "raw"), Shelf(Path(place) / "settled")
+        for number, tally in enumerate(tallies):
+            read_source(number, tally, rejects, raw, progress)
+        pools = settle(raw.parts(), tallies, records, recipe.seed)
+        raw.clear()
+        renderers = [_renderer(*one, recipe) for one in zip(tallies, pools, strict=True)]
+        _render_all(records, tallies, renderers, (folder, rejects, progress))
     return tallies
 
 
@@ -136,38 +146,51 @@ def _key(recipe: Recipe, files: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _render_all(
-    raw: pl.DataFrame, recipe: Recipe, tallies: Sequence[Tally], place: tuple[Path, Rejects, Progress]
+    records: Shelf, tallies: Sequence[Tally], renderers: Sequence[Renderer], place: tuple[Path, Rejects, Progress]
 ) -> None:
     """Render slices in the order of records and write rows, held-out rows and origins."""
     folder, rejects, progress = place
-    renderers = [_renderer(raw, number, tally, recipe) for number, tally in enumerate(tallies)]
-    origins: list[pl.DataFrame] = []
+    done = 0
     with (
-        rundir.Writer(folder / "rows.parquet", ROW) as train,
-        rundir.Writer(folder / "heldout.parquet", ROW) as heldout,
+        rundir.Writer(folder / FILES["rows"], ROW) as train,
+        rundir.Writer(folder / FILES["heldout"], ROW) as heldout,
+        rundir.Writer(folder / FILES["origins"], ORIGINS) as origins,
     ):
-        for start, stop in _slices(raw):
-            part = raw.slice(start, stop - start)
+        for part in _slices(records.parts()):
             rows, kept = _render_slice(part, tallies, renderers, rejects)
             train.write(rows.filter(pl.col("split") == "train"))
             heldout.write(rows.filter(pl.col("split") == "heldout"))
-            origins.append(_origins(part.filter(pl.Series(kept, dtype=pl.Boolean)), tallies))
-            progress("rendering", stop, raw.height)
-    rundir.write_frame(folder / "origins.parquet", pl.concat(origins) if origins else _origins(raw, tallies))
+            origins.write(_origins(part.filter(pl.Series(kept, dtype=pl.Boolean)), tallies))
+            done += part.height
+            progress("rendering", done, records.height)
 
 
-def _slices(raw: pl.DataFrame) -> Iterator[tuple[int, int]]:
-    """Yield spans of about `SLICE` records, cut where ids begin differently: sorted slices make a sorted whole."""
+def _slices(parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield about `SLICE` records at a time, whatever the parts are in which they come."""
+    left: pl.DataFrame | None = None
+    for part in parts:
+        whole = part if left is None else pl.concat([left, part])
+        *spans, (last, _) = _spans(whole) or [(0, 0)]
+        for start, stop in spans:
+            yield whole.slice(start, stop - start)
+        left = whole.slice(last)  # it may go on in the next part
+    if left is not None and left.height:
+        yield left
+
+
+def _spans(raw: pl.DataFrame) -> list[tuple[int, int]]:
+    """Return spans of about `SLICE` records, cut where ids begin differently: sorted slices make a sorted whole."""
     prefixes = raw["base"].str.head(PREFIX)
-    ends = raw["data"].str.len_bytes().cast(pl.UInt64).cum_sum()
-    start = 0
+    ends = raw["data"].str.len_bytes().cast(pl.UInt64).cum_sum().rechunk()
+    found, start = [], 0
     while start < len(prefixes):
         full = ends.search_sorted((ends[start - 1] if start else 0) + SLICE_BYTES, side="right")
         stop = min(start + SLICE, max(start + 1, int(full)), len(prefixes))
         while stop < len(prefixes) and prefixes[stop] == prefixes[stop - 1]:
             stop += 1
-        yield start, stop
+        found.append((start, stop))
         start = stop
+    return found
 
 
 def _origins(raw: pl.DataFrame, tallies: Sequence[Tally]) -> pl.DataFrame:
@@ -175,9 +198,6 @@ def _origins(raw: pl.DataFrame, tallies: Sequence[Tally]) -> pl.DataFrame:
     files = [read.named(tallies[i].paths[f]) for i, f in zip(raw["source"], raw["file"], strict=True)]
     columns = {"record": raw["base"], "source": pl.Series(names, dtype=pl.String)}
     return pl.DataFrame({**columns, "file": pl.Series(files, dtype=pl.String), "line": raw["line"]})
-
-
-Renderer = Callable[[str, str], tuple[str, str, list[render.Rendered]]]
 
 
 def _render_slice(
@@ -214,7 +234,7 @@ def _render_slice(
     return frame.sort("id"), kept
 
 
-def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> Renderer:
+def _renderer(tally: Tally, pool: render.Pool, recipe: Recipe) -> Renderer:
     """Return the function from a record's stored data to slots, content and renderings."""
     source, family = tally.source, tally.family
     if family is None:
@@ -223,7 +243,6 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
     kinds = recipe.templates.kinds if train else render.ANSWERED
     # Held-out rows are worded in all ways, those kept from training among them, so that both can be compared.
     plan = render.Plan(per_record=recipe.templates.per_record, kinds=kinds, unseen=not train, seed=recipe.seed)
-    pool = _pool(raw.filter(pl.col("source") == number), source, family, recipe.seed)
     renderings = render.renderer(family=family, pool=pool, plan=plan)
 
     def rendered(record: str, data: str) -> tuple[str, str, list[render.Rendered]]:
@@ -231,20 +250,6 @@ def _renderer(raw: pl.DataFrame, number: int, tally: Tally, recipe: Recipe) -> R
         return data, render.content_of(slots, family=family), renderings(record, slots)
 
     return rendered
-
-
-def _pool(raw: pl.DataFrame, source: Source, family: rulebook.Family, seed: int) -> render.Pool:
-    """Fix the label set and the exemplars of a source from all its records; held-out records are never exemplars."""
-    labels: set[str] = set(source.labels.values())
-    if not labels and "label" in family.slots:
-        labels = {str(label) for label in raw["data"].str.json_path_match("$.label").drop_nulls().unique()}
-    exemplars: list[render.Exemplar] = []
-    if source.split == "train":
-        draws = chance.uniforms(seed, raw["base"].to_list(), "exemplar pool")
-        chosen = raw.with_columns(pl.Series("draw", draws)).sort("draw", "base").head(EXEMPLARS)
-        pairs = chosen.select("base", "data").iter_rows()
-        exemplars = [render.Exemplar(record, orjson.loads(data)) for record, data in pairs]
-    return render.Pool(labels=tuple(sorted(labels)), exemplars=tuple(exemplars))
 
 
 def _conversation(data: str, format: str) -> tuple[str, str, list[render.Rendered]]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,11 +17,12 @@ import polars as pl
 
 from curate import cache, catalog, clusters, quarantine, rulebook, rundir
 from curate.errors import INPUT, UserError
+from curate.parts import Parts
 from curate.pool import Pool
 from curate.recipe import Recipe, Use
 from curate.schema import Measured, canonical
 from curate.slices import Rows, Shard
-from curate.task import Limits, Result, Task, piece
+from curate.task import Limits, Result, Task, piece, strings
 
 Progress = Callable[[str, int, int], None]
 # Columns of the row that `decide` sees beside the state, and the cluster of tasks that the row's source is of.
@@ -136,15 +138,11 @@ class Runner:
         done: list[Result] = []
         alone = needs_vectors or "network" in self._supplied(info, call[0])  # neither gains by processes
         pool = self.pool() if len(tasks) > 1 and not alone else None
-        try:
+        with _told(use):
             for result, cached, cost in pool.map(Task.run, tasks) if pool else (task.run(vectors) for task in tasks):
                 self._quarantine(use.name, result)
                 done.append((Measured(_flat(result.signals), result.tables) if lean else result, cached, cost))
                 self.progress(use.name, len(done), len(tasks))
-        except BrokenProcessPool:
-            what = "a worker process was ended from outside, most likely for lack of memory, or it crashed"
-            fix = "run again with fewer --workers; what was finished is cached"
-            raise UserError(f"step '{use.name}'", what, fix, code=INPUT) from None
         parts = self._filled([result for result, _, _ in done], Counter(task.slice for task in tasks))
         return _joined(parts), all(one[1] for one in done), _sum(one[2] for one in done)
 
@@ -196,13 +194,17 @@ class Runner:
             )  # fmt: skip
         return tasks
 
-    def _shards(
-        self, info: catalog.StepInfo, call: tuple[str, Mapping[str, Any], str], extra: pl.DataFrame, alive: pl.Series
-    ) -> Callable[[], Iterator[pl.DataFrame]] | None:
-        """Return how to read the state of a step again, slice by slice; None where there is no row."""
-        stored = cache.Store(self.store.folder)
-        tasks = [replace(task, store=stored) for task in self._tasks(info, call, extra, alive)]
-        return (lambda: (_sound(task.run()[0]) for task in tasks)) if self.rows.spans() else None
+    def _shards(self, info: catalog.StepInfo, tasks: Sequence[Task], seen: pl.Series) -> Parts | None:
+        """Return how to read the state of a step again, slice by slice; None where there is no row.
+
+        The hands of a cluster reach the cache too; those of this machine are threads of the step itself.
+        """
+        if not self.rows.spans():
+            return None
+        stored, cuts = cache.Store(self.store.folder), self.rows.cuts(piece(info.name, "state"))
+        reads = tuple(replace(task, store=stored).sound for task in tasks)
+        heights = tuple(int(seen[start:stop].sum()) for _, start, stop, _ in cuts)
+        return Parts(reads, heights, self.pool() if self.recipe.engine == "ray" else None)
 
     def _corpus(
         self,
@@ -218,9 +220,9 @@ class Runner:
         if self.shard is not None:
             return Measured(pl.DataFrame(height=len(alive))), cached, cost
         cluster = pl.col("source").replace_strict(self._clusters(), default=None, return_dtype=pl.String)
-        rows = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
-        lost = rows["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
-        whole = rows.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
+        whole = self.rows.read(STATE).with_columns(cluster.alias(CLUSTER))
+        lost = whole["id"].is_in(quarantine.failed(state)["id"].implode())  # unseen, as if they were not alive
+        whole = whole.hstack(extra).filter(alive).hstack(state.signals).filter(~lost.filter(alive))
         asked, alive = alive, alive & ~lost
         seen = hashlib.sha256(alive.to_numpy().tobytes()).hexdigest()
         given: dict[str, Any] = {"texts": self.rows.texts, "seed": self.recipe.seed, "workers": self.workers}
@@ -228,7 +230,7 @@ class Runner:
         given["heldout"] = pl.read_parquet(self.rows.heldout, glob=False) if "heldout" in needed else None
         given["vectors"] = self.vectors() if "vectors" in needed else None
         if "shards" in needed:
-            given["shards"] = self._shards(info, ("state", arguments, base), extra, asked)
+            given["shards"] = self._shards(info, self._tasks(info, ("state", arguments, base), extra, asked), alive)
         supplied = {name: given[name] for name in needed}
         function = catalog.function(info.name, "decide")
 
@@ -237,12 +239,15 @@ class Runner:
             return quarantine.checked(result, f"{info.name}.decide", whole.height)
 
         key = cache.key(base, "decide", seen)
-        decided, found, more = self.store.get_or(key, compute)
+        with _told(use):
+            decided, found, more = self.store.get_or(key, compute)
         self.keys[use.name] = key
-        places = pl.int_range(len(alive), eager=True).to_frame("row")
-        seen_rows = places.filter(alive).hstack(decided.signals)
-        signals = places.join(seen_rows, on="row", how="left", maintain_order="left").drop("row")
-        return Measured(signals, decided.tables), cached and found, _sum((cost, more))
+        places = pl.select(pl.when(alive).then(alive.cum_sum() - 1)).to_series()
+        return (
+            Measured(decided.signals.select(pl.all().gather(places)), decided.tables),
+            cached and found,
+            _sum((cost, more)),
+        )
 
     def _clusters(self) -> dict[str, str | None]:
         """Return the cluster of tasks of each source."""
@@ -259,20 +264,21 @@ class Runner:
         return frozenset(catalog.accepts(info.name, function) & catalog.SUPPLIED)
 
 
+@contextmanager
+def _told(use: Use) -> Iterator[None]:
+    """Tell of workers that were ended while a step was worked out."""
+    try:
+        yield
+    except BrokenProcessPool:
+        what = "a worker process was ended from outside, most likely for lack of memory, or it crashed"
+        fix = "run again with fewer --workers; what was finished is cached"
+        raise UserError(f"step '{use.name}'", what, fix, code=INPUT) from None
+
+
 def _sum(seconds: Iterable[float | None]) -> float | None:
     """Return the whole cost, None where a part is not known."""
     known = list(seconds)
     return None if None in known else sum(one for one in known if one is not None)
-
-
-def strings(arguments: Mapping[str, Any]) -> list[str]:
-    """Return all strings among argument values, also inside lists, without a minus before: some may name signals."""
-    flat: list[str] = []
-    for value in arguments.values():
-        flat += [
-            item.removeprefix("-") for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
-        ]
-    return flat
 
 
 def _joined(parts: Sequence[Measured]) -> Measured:
@@ -281,12 +287,6 @@ def _joined(parts: Sequence[Measured]) -> Measured:
     names = sorted({name for part in parts for name in part.tables})
     tables = {name: pl.concat([part.tables[name] for part in parts if name in part.tables]) for name in names}
     return Measured(signals, tables)
-
-
-def _sound(result: Measured) -> pl.DataFrame:
-    """Return the signals of the rows on which the step did not raise."""
-    lost = quarantine.failed(result)["row"]
-    return result.signals.filter(~pl.int_range(result.signals.height, eager=True).is_in(lost.implode()))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,9 @@ import polars as pl
 
 from curate import catalog, concepts, personal, rulebook, rundir, terms
 from curate.doubts import Doubt
-from curate.measure import strings
 from curate.recipe import Keep, Recipe, Stage, Use
 from curate.rulefile import RULES, Header, load, rule_file, stamp
+from curate.task import strings
 
 # Said after every reason: where the way out is written down.
 FIX = "see rules/README.md"

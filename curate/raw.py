@@ -1,4 +1,4 @@
-"""Records of a source: read, repaired, checked, identified and limited, before any template is chosen."""
+"""Records of a source: read, repaired and checked, before any template is chosen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from curate.errors import INPUT, UserError, suggest
 from curate.personal import KINDS, masked
 from curate.recipe import Source
 from curate.schema import canonical, digest, prompt_and_response
+from curate.shelf import Shelf
 
 Progress = Callable[[str, int, int], None]
 
@@ -90,14 +91,12 @@ class Rejects:
         self._file.write(text + "\n")
 
 
-def read_source(number: int, tally: Tally, rejects: Rejects, progress: Progress) -> pl.DataFrame:
-    """Read all records of a source into a compact frame of identity, slots or conversation, and the rest.
+def read_source(number: int, tally: Tally, rejects: Rejects, shelf: Shelf, progress: Progress) -> None:
+    """Put all records of a source on a shelf: compact frames of identity, slots or conversation, and the rest.
 
-    Returns:
-        Columns of `RAW`, sorted by `base`, at most `limit` rows; equal records share the first half of `base`.
+    The columns are those of `RAW`; `base` is a hash of source and content (or key), the same for equal records.
     """
     source = tally.source
-    frames: list[pl.DataFrame] = []
     batch: list[tuple[Any, ...]] = []
     for index, item in _items(tally):
         if isinstance(item, read.Record):
@@ -109,30 +108,11 @@ def read_source(number: int, tally: Tally, rejects: Rejects, progress: Progress)
         if isinstance(item, read.Reject):
             rejects.add(tally, item)
         if len(batch) >= BATCH:
-            frames.append(_frame(batch))
+            shelf.add(_frame(batch))
             batch.clear()
             progress(f"reading {source.name}", tally.found, 0)
-    raw = _identify(pl.concat([*frames, _frame(batch)]))
+    shelf.add(_frame(batch))
     _all_broken(tally)
-    if source.infers_template:  # before the limit, so that a part of a source has the contents of the whole
-        tally.template = boilerplate.infer(raw["data"])
-    if source.limit is not None:
-        tally.left_out = max(0, raw.height - source.limit)
-        raw = raw.head(source.limit)
-    for changed in raw.get_column("repairs").drop_nulls():
-        tally.repairs.update(orjson.loads(changed))
-    return raw if tally.cuts is None else _cut(raw, tally.cuts, tally)
-
-
-def _cut(raw: pl.DataFrame, cuts: cut.Cuts, tally: Tally) -> pl.DataFrame:
-    """Cut recurring spans out of slots and conversations."""
-    counts: dict[str, int] = {}
-    hit = raw["base"].is_in(list(cuts.places)).arg_true()
-    named = zip(raw["base"].gather(hit), raw["data"].gather(hit), strict=True)
-    data = [_json(cut.cut(orjson.loads(data), record, cuts=cuts, counts=counts)) for record, data in named]
-    tally.cut_missed = counts.pop(cut.MISSED, 0)
-    tally.repairs.update(counts)
-    return raw.with_columns(raw["data"].scatter(hit, pl.Series(data, dtype=pl.String)))
 
 
 def _items(tally: Tally) -> Iterator[tuple[int, read.Record | read.Reject]]:
@@ -180,7 +160,7 @@ def _compact(item: read.Record, tally: Tally) -> tuple[str, str, str, str, str |
         if not prompt.strip():
             raise ValueError("the prompt is empty")
     repairs = orjson.dumps(counts).decode() if counts else None
-    return digest(source.name, base), digest(content), _json(parsed), _json(meta), repairs
+    return digest(source.name, base), digest(content), as_json(parsed), as_json(meta), repairs
 
 
 def _lookup(data: Any, path: str) -> Any:
@@ -191,7 +171,7 @@ def _lookup(data: Any, path: str) -> Any:
         raise ValueError(f"key: found no '{part}'; {suggest(part, known)}") from None
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """Return JSON in the order given, with what `orjson` alone cannot store."""
     try:
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
@@ -207,18 +187,6 @@ def _frame(batch: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
     names = ("source", "base", "key", "data", "meta", "repairs", "file", "line")
     schema = {name: RAW[name] for name in names}
     return pl.DataFrame(list(batch), schema=schema, orient="row").select(*RAW)
-
-
-def _identify(raw: pl.DataFrame) -> pl.DataFrame:
-    """Turn `base` into the record's identity and sort by it.
-
-    The first half is the hash of source and content (or key), the second half adds the occurrence number among
-    records of the same hash; which of two identical records is the first does not matter, they are identical.
-    """
-    raw = raw.sort("base", "key", "file", "line")
-    occurrence = raw.select(pl.int_range(pl.len()).over("base")).to_series()
-    names = [f"{base[:16]}{digest(base, str(n))[:16]}" for base, n in zip(raw["base"], occurrence, strict=True)]
-    return raw.with_columns(pl.Series("base", names, dtype=pl.String)).sort("base")
 
 
 def _all_broken(tally: Tally) -> None:

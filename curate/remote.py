@@ -40,9 +40,11 @@ class Cluster:
 
     Args:
         processors: how many.
+        gpus: how many of these it has.
     """
 
     processors: int
+    gpus: int = 0
 
     def map(self, work: Callable[..., _Result], tasks: Iterable[Any], /) -> Iterator[_Result]:
         """Yield the results in the order of the tasks.
@@ -54,17 +56,66 @@ class Cluster:
         import ray
 
         send = ray.remote(max_retries=RETRIES)(_work)
-        ahead: deque[Any] = deque()
-        try:
-            for task in tasks:
-                if len(ahead) >= AHEAD * self.processors:
-                    yield _result(ahead.popleft())
-                ahead.append(send.remote(sys.path, work, task))
-            while ahead:
+        return _in_order(lambda _, task: send.remote(sys.path, work, task), tasks, self.processors)
+
+    def holders(self, load: Callable[[], Any]) -> Holders:
+        """Start an actor for each GPU, that holds what a function returns there."""
+        import ray
+
+        kind = ray.remote(num_gpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(_Holder)
+        return Holders(tuple(kind.remote(sys.path, load) for _ in range(self.gpus)))
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Actors that hold something which takes long to load, a GPU each.
+
+    Args:
+        actors: of Ray.
+    """
+
+    actors: tuple[Any, ...]
+
+    def map(self, work: Callable[[Any, Any], _Result], tasks: Iterable[Any], /) -> Iterator[_Result]:
+        """Yield the results of the work, which is given what an actor holds and a task, in the order of the tasks.
+
+        Raises:
+            BrokenProcessPool: when actors were killed again and again.
+            Exception: what the work, or the loading, raises.
+        """
+        size = len(self.actors)
+        return _in_order(lambda number, task: self.actors[number % size].work.remote(work, task), tasks, size)
+
+
+class _Holder:
+    """What an actor is."""
+
+    def __init__(self, path: list[str], load: Callable[[], Any]) -> None:
+        self._load, self._held = load, list[Any]()
+        sys.path += [folder for folder in path if folder not in sys.path]
+
+    def work(self, work: Callable[[Any, Any], _Result], task: Any) -> _Result:
+        """Do a task; the first one loads, so that what this raises is told like everything else."""
+        if not self._held:
+            self._held.append(self._load())
+        return work(self._held[0], task)
+
+
+def _in_order(send: Callable[[int, Any], Any], tasks: Iterable[Any], hands: int) -> Iterator[Any]:
+    """Hand out tasks, a few ahead of what so many hands can do, and yield the results in the order of the tasks."""
+    import ray
+
+    ahead: deque[Any] = deque()
+    try:
+        for number, task in enumerate(tasks):
+            if len(ahead) >= AHEAD * hands:
                 yield _result(ahead.popleft())
-        finally:
-            for left in ahead:
-                ray.cancel(left, force=True)
+            ahead.append(send(number, task))
+        while ahead:
+            yield _result(ahead.popleft())
+    finally:
+        for left in ahead:
+            ray.cancel(left)
 
 
 def _work(path: list[str], work: Callable[..., _Result], task: Any) -> _Result:
@@ -84,6 +135,7 @@ def _result(reference: Any) -> Any:
             raise error.cause from None
         raise
     except (
+        ray.exceptions.RayActorError,
         ray.exceptions.WorkerCrashedError,
         ray.exceptions.OutOfMemoryError,
         ray.exceptions.NodeDiedError,
@@ -131,4 +183,5 @@ def _connected(workers: int, stack: ExitStack) -> Cluster:
             said = str(error).split("\n")[0]
             raise UserError(where, f"Ray cannot be reached: {said}", "see `ray status`", code=INPUT) from None
         stack.callback(ray.shutdown)
-    return Cluster(max(1, int(ray.cluster_resources().get("CPU", 1))))
+    there = ray.cluster_resources()
+    return Cluster(max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0)))

@@ -15,11 +15,12 @@ from curate import cache, catalog, check, ingest, memory, rundir, stages
 from curate.engine import CACHE
 from curate.errors import INPUT, UserError, suggest
 from curate.folders import make
-from curate.measure import Progress, strings
+from curate.measure import Progress
 from curate.pool import hands
 from curate.recipe import Recipe, Stage
 from curate.schema import canonical, digest
 from curate.slices import Shard
+from curate.task import strings
 
 # What a recipe may say otherwise for each shard: on what it runs and how long, never what comes out.
 _FREE = ("engine", "slice_seconds")

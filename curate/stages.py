@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import cache, doubts, evidence, memory, needs, proof
+from curate import cache, doubts, embed, evidence, gpus, memory, needs, proof
 from curate.ingest import Ingested
 from curate.measure import Progress, Runner, table_sorted
 from curate.pool import Pool
@@ -46,18 +46,19 @@ def start(recipe: Recipe, ingested: Ingested, store: cache.Store, pool: tuple[Po
     digests = (ingested.facts["rows_sha256"], ingested.facts["heldout_sha256"])
     rows = Rows(ingested.path / "rows.parquet", ingested.path / "heldout.parquet", digests)
     _account(recipe, ingested, rows)
-    encoder = needs.encoder(recipe, rows=digests[0], texts=lambda: rows.read(["content"])["content"].to_list())
+    encoder: Any = needs.encoder(recipe, rows=digests[0], texts=lambda: rows.read(["content"])["content"].to_list())
     folder = store.folder / "embeddings"
+    if isinstance(encoder, embed.Encoder) and recipe.engine == "ray":
+        encoder = gpus.placed(encoder, pool[0]())
+    identity = encoder.checked(folder) if encoder else None
 
     def encode(texts: Sequence[str]) -> Any:
-        assert encoder is not None
         return encoder.encode(texts, cache=folder, progress=lambda done, total: progress("embedding", done, total))
 
     def vectors() -> Callable[[Sequence[str]], Any]:
         # The same function each time, so that what a step fits with it is fitted once.
         return encode
 
-    identity = encoder.checked(folder) if encoder else None
     runner = Runner(recipe, rows, store, progress, pool[0], vectors, pool[1], identity)
     groups = rows.read(["id", *GROUPS])
     verdicts, signals = Verdicts.start(groups.height), pl.DataFrame(height=groups.height)
@@ -117,7 +118,7 @@ def _assert_keepers(state: State, stage: Stage) -> None:
         frame = state.groups.select("id").with_columns(
             state.signals[f"{use.name}.keeper"].alias("keeper"),
             pl.Series("alive", state.verdicts.alive),
-            pl.Series("at", state.verdicts.dropped_at, dtype=pl.String),
+            state.verdicts.dropped_at().alias("at"),
         )
         gone = frame.filter(pl.col("at") == stage.name, pl.col("keeper").is_not_null())
         lost = gone.join(frame.filter("alive"), left_on="keeper", right_on="id", how="anti")

@@ -24,6 +24,16 @@ def piece(name: str, function: str) -> int | None:
     return getattr(catalog.load(name), "PIECE", None) if function == name else None
 
 
+def strings(arguments: Mapping[str, Any]) -> list[str]:
+    """Return all strings among argument values, also inside lists, without a minus before: some may name signals."""
+    flat: list[str] = []
+    for value in arguments.values():
+        flat += [
+            item.removeprefix("-") for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
+        ]
+    return flat
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a task may take.
@@ -58,6 +68,12 @@ class Task:
     def run(self, vectors: Callable[[Sequence[str]], Any] | None = None) -> Result:
         """Return the result from the cache, or compute it and, unless too many of its rows failed, store it."""
         return self.store.get_or(self.key, lambda: self.compute(vectors), keep=self._kept)
+
+    def sound(self) -> pl.DataFrame:
+        """Return what is measured of the rows on which the step does not raise."""
+        result = self.run()[0]
+        lost = quarantine.failed(result)["row"]
+        return result.signals.filter(~pl.int_range(result.signals.height, eager=True).is_in(lost.implode()))
 
     def _kept(self, result: Measured) -> bool:
         return quarantine.failed(result).height <= self.limits.failures

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from curate import catalog
-from curate.measure import CLUSTER, STATE, strings
+from curate.measure import CLUSTER, STATE
 from curate.recipe import Recipe, Use
 from curate.schema import ROW, Measured
+from curate.task import strings
 
 _TYPES: dict[str, pl.DataType] = {
     "bool": pl.Boolean(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,40 @@ _WANTED: dict[str, type] = {"bool": bool, "str": str, "list[str]": str}
 
 @dataclass
 class Verdicts:
-    """What has become of each row so far.
+    """What has become of each row so far: some bytes a row, and some for each rule that it failed.
 
     Args:
         alive: shape (n,), bool: not dropped yet.
-        dropped_at: stage by row, None while alive.
-        dropped_by: ids of the failed rules by row.
-        flagged_by: ids of failed rules that only flag, by row.
+        stages: names of the stages that dropped rows.
+        at: (n,) which of these dropped the row, -1 while it is alive.
+        hits: rule, whether it only flags, and the rows that failed it, ascending; in the order of the rules.
     """
 
     alive: Flags
-    dropped_at: list[str | None]
-    dropped_by: list[list[str]]
-    flagged_by: list[list[str]] = field(default_factory=list)
+    stages: list[str]
+    at: npt.NDArray[np.int16]
+    hits: list[tuple[str, bool, npt.NDArray[np.int64]]]
 
     @classmethod
     def start(cls, count: int) -> Verdicts:
         """Return verdicts with every row alive."""
-        return cls(np.ones(count, bool), [None] * count, [[] for _ in range(count)], [[] for _ in range(count)])
+        return cls(np.ones(count, bool), [], np.full(count, -1, np.int16), [])
+
+    def dropped_at(self, start: int = 0, stop: int | None = None) -> pl.Series:
+        """Return the stage that dropped each row of a span, null while it is alive."""
+        names = pl.Series([*self.stages, None], dtype=pl.String)
+        at = self.at[start:stop]
+        return names.gather(np.where(at < 0, len(self.stages), at))
+
+    def failed(self, start: int = 0, stop: int | None = None, *, flag: bool) -> list[list[str]]:
+        """Return the ids of the rules that each row of a span failed, of those that only flag or of the others."""
+        stop = len(self.alive) if stop is None else stop
+        found: list[list[str]] = [[] for _ in range(start, stop)]
+        for name, flags, rows in self.hits:
+            if flags == flag:
+                for row in rows[slice(*np.searchsorted(rows, (start, stop)))].tolist():
+                    found[row - start].append(name)
+        return found
 
     def frame(self, start: int, stop: int) -> pl.DataFrame:
         """Return the verdict columns of a span of rows."""
@@ -44,9 +60,9 @@ class Verdicts:
         return pl.DataFrame(
             {
                 "kept": pl.Series(self.alive[start:stop], dtype=pl.Boolean),
-                "dropped_at": pl.Series(self.dropped_at[start:stop], dtype=pl.String),
-                "dropped_by": pl.Series(self.dropped_by[start:stop], dtype=lists),
-                "flagged_by": pl.Series(self.flagged_by[start:stop], dtype=lists),
+                "dropped_at": self.dropped_at(start, stop),
+                "dropped_by": pl.Series(self.failed(start, stop, flag=False), dtype=lists),
+                "flagged_by": pl.Series(self.failed(start, stop, flag=True), dtype=lists),
             }
         )
 
@@ -139,13 +155,13 @@ def judge(stage: Stage, verdicts: Verdicts, frame: pl.DataFrame) -> list[dict[st
     dropping = [failed & alive for rule, failed, _, _ in results if not rule.flag]
     causes = np.sum(dropping, axis=0) if dropping else np.zeros(len(alive), int)
     facts: list[dict[str, Any]] = []
+    claimed = np.zeros(len(alive), bool)
     for rule, failed, unknown, covered in results:
         name, hit = rule.rule_id(stage.name), failed & alive
-        target = verdicts.flagged_by if rule.flag else verdicts.dropped_by
-        first = 0
-        for row in np.flatnonzero(hit):
-            first += not target[row]
-            target[row].append(name)
+        verdicts.hits.append((name, rule.flag, np.flatnonzero(hit)))
+        first = int((hit & ~claimed).sum())
+        if not rule.flag:
+            claimed |= hit
         facts.append(
             {
                 "id": name,
@@ -158,8 +174,8 @@ def judge(stage: Stage, verdicts: Verdicts, frame: pl.DataFrame) -> list[dict[st
                 "unknown": int((unknown & alive).sum()),
             }
         )
-    for row in np.flatnonzero(causes):
-        verdicts.dropped_at[row] = stage.name
+    verdicts.stages.append(stage.name)
+    verdicts.at[causes > 0] = len(verdicts.stages) - 1
     verdicts.alive &= causes == 0
     return facts
 

@@ -16,7 +16,7 @@ from forks import ROOT, Commands, commands
 from projects import lay_out, questions
 
 import curate
-from curate import audit, ingest, shards
+from curate import ingest, shards
 from curate.recipe import Recipe
 from curate.slices import Rows, Shard
 
@@ -273,33 +273,47 @@ def test_a_cluster_that_runs_already_is_used(tmp_path: Path, reference: list[byt
     assert tables(tmp_path / "r") == reference
 
 
-def bundled(name: str) -> Recipe:
-    """Return a recipe over the bundled sample."""
-    samples = ROOT / "rules" / "samples"
-    if name == "audit":
-        files = ("requests_alpaca.json", "garden_messages.jsonl", "talks_sharegpt.json")
-        return audit.audit_recipe([samples / file for file in files], seed=1)
-    return curate.load_recipe(ROOT / "rules" / "recipes" / f"{name}.toml")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["audit", "demo", "starter"])
-def test_every_bundled_recipe_gives_the_same_bytes_in_every_way(tmp_path: Path, name: str) -> None:
-    recipe = bundled(name)
-    assert sorted(path.stem for path in (ROOT / "rules" / "recipes").glob("*.toml")) == ["audit", "demo", "starter"]
-    expected = tables(curate.run(recipe, out=tmp_path / "one" / "r").path)
-    assert tables(curate.run(recipe, out=tmp_path / "two" / "r", workers=2).path) == expected
-    for of in (1, 3, 7):
-        sharded(recipe, tmp_path / str(of) / "r", of)
-        assert tables(tmp_path / str(of) / "r") == expected
+# Pretends a GPU: the actor that asks for it finds none and runs on a processor, so that the bits are comparable.
+WITH_A_GPU = f"""
+import sys, curate, ray
+from curate import ingest
+ingest.SLICE = {SLICE}
+ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, _node_ip_address="127.0.0.1", object_store_memory=1 << 28)
+curate.run(curate.load_recipe("recipe.toml").model_copy(update={{"engine": "ray"}}), out="r")
+assert "sentence_transformers" not in sys.modules, "the network was loaded here"
+"""
+EMBEDDED = f"""{RECIPE.partition("[[stages]]")[0]}
+[[stages]]
+name = "map"
+steps = [{{ step = "map" }}]
+"""
 
 
 @pytest.mark.slow
 @RAY
-@pytest.mark.parametrize("name", ["demo", "starter"])
-def test_every_bundled_recipe_gives_the_same_bytes_on_ray(tmp_path: Path, name: str) -> None:
-    recipe = ROOT / "rules" / "recipes" / f"{name}.toml"
-    expected = tables(curate.run(curate.load_recipe(recipe), out=tmp_path / "one" / "r").path)
-    done = with_ray(recipe, tmp_path / "ray" / "r")
+def test_a_cluster_with_a_gpu_embeds_there_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        small(tmp_path / name, EMBEDDED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    local = [SLICED, "run", "recipe.toml", "--out", "r", "-q", "--workers", "1"]
+    for name, code in (("here", local), ("there", [WITH_A_GPU])):
+        command = [sys.executable, "-c", *code]
+        done = subprocess.run(command, cwd=tmp_path / name, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    here, there = (tmp_path / name / "r" for name in ("here", "there"))
+    assert tables(here) == tables(there)
+    embedding = [json.loads((run / "manifest.json").read_text())["embedding"] for run in (here, there)]
+    assert embedding[0] == embedding[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "rules" / "recipes").glob("*.toml")))
+def test_every_bundled_recipe_gives_the_same_bytes_in_every_way(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "contract.json"
+    command = [sys.executable, str(ROOT / "bench" / "contract.py"), "--recipes", name, "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert tables(tmp_path / "ray" / "r") == expected
+    ways = {line["way"] for line in json.loads(out.read_text())["results"]}
+    wanted = {"one process", "two workers", "killed", "1 shards", "3 shards", "7 shards"}
+    assert ways == wanted | ({"ray"} if find_spec("ray") else set())

@@ -190,6 +190,36 @@ def test_a_folder_that_cannot_be_written_is_told(server: Commands, tmp_path: Pat
     assert "cannot be made" in ended.err
 
 
+def mounted(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
+    """Run where the runs lie on a disk of their own; in pieces, so that records go to disk while they are read."""
+    (folder / "runs").mkdir()
+    code = f"from curate import shelf; shelf.ROOM = 20_000\n{SLICED}"
+    mount = f'mount -t tmpfs -o {options} none runs && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-c", code, *SMALL, "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.stderr.startswith(("unshare:", "mount:")):
+        pytest.skip("this process may not mount a disk")
+    return done
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux has disks of one process")
+@pytest.mark.parametrize("size", ["40k", "140k", "300k"])
+def test_a_disk_that_is_really_full_is_told(tmp_path: Path, size: str) -> None:
+    done = mounted(project(tmp_path), f"size={size}")
+    assert done.returncode == 4, done.stderr
+    assert "no space left on device" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux has disks of one process")
+def test_a_disk_that_can_only_be_read_is_told(tmp_path: Path) -> None:
+    done = mounted(project(tmp_path), "ro")
+    assert done.returncode == 2, done.stderr
+    assert "read-only file system" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
 def test_an_input_that_changed_between_runs_is_read_again(server: Commands, tmp_path: Path) -> None:
     first, second = project(tmp_path / "a"), project(tmp_path / "b", count=300)
     assert server.run(*SMALL, cwd=first, page=False).status == 0

@@ -101,7 +101,7 @@ def check(
     show_plan(stdout(), planned)
 
 
-def _estimated(recipe: Recipe, memory: str | None, workers: int) -> dict[str, Any]:
+def _estimated(recipe: Recipe, memory: str | None, workers: int, *, quiet: bool = False) -> dict[str, Any]:
     """Return what a run would take.
 
     Raises:
@@ -111,7 +111,8 @@ def _estimated(recipe: Recipe, memory: str | None, workers: int) -> dict[str, An
 
     if memory:
         estimate.bytes_of(memory)  # a slip of the pen is told before the probe
-    told = estimate.estimate(recipe, workers=workers)
+    with progress(quiet) as update:
+        told = estimate.estimate(recipe, workers=workers, progress=update)
     if memory:
         estimate.require(told, memory=memory, file=recipe.file)
     return told
@@ -153,7 +154,7 @@ def run(
         loaded = fetch.local(loaded, store=target.parent / CACHE)
     if memory:
         checking.require(loaded)
-        _estimated(loaded, memory, workers or cores())
+        _estimated(loaded, memory, workers or cores(), quiet=quiet)
     if stage is not None:
         part(loaded, target, stage=stage, shard=shard or "0/1", workers=workers, as_json=as_json, quiet=quiet)
         return

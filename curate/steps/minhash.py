@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import banded, copies, stars
+from curate import banded, copies, shuffle, stars
 from curate.errors import UserError
 from curate.schema import Measured
 from curate.shingles import Ragged
@@ -98,14 +98,14 @@ def decide(
     order = stars.order(state, found=found, prefer=prefer)
     whole = [copies.columns(state, on, workers=workers)] if shards is None else []
     sketch = banded.Sketch(
-        shards=lambda: iter(whole) if shards is None else (copies.columns(part, on) for part in shards()),
+        shards=shuffle.Columns(shards, on) if shards else lambda: iter(whole),
         places=found.first,
         columns=len(stars.columns(on)),
         permutations=permuted(permutations),
         bands=bands,
         workers=workers,
     )
-    grouped, walked, pairs, facts = banded.joined(sketch, order=order, threshold=threshold, every=sweep, seed=seed)
+    grouped, walked, pairs, facts = shuffle.joined(sketch, order=order, threshold=threshold, every=sweep, seed=seed)
     expected = recall(threshold, rows=permutations // bands, bands=bands)
     known = {"threshold": threshold, "expected_recall": expected, **facts}
     return copies.measured(state, (found, grouped, walked, pairs), order=order, facts=known)

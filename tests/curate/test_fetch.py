@@ -104,3 +104,27 @@ def test_a_server_is_asked(tmp_path: Path) -> None:
         server.shutdown()
     (copy,) = Path(copied).parent.iterdir()
     assert copy.read_bytes() == (tmp_path / "site" / "qa0.jsonl").read_bytes()
+
+
+@pytest.mark.filterwarnings("default")  # of the libraries of others
+def test_a_source_in_a_bucket_is_fetched_as_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs", reason="pip install s3fs 'moto[server]'")
+    moto = pytest.importorskip("moto.server", reason="pip install s3fs 'moto[server]'")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of this test alone")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("bucket")
+        put("s3://bucket/qa.jsonl", 30)
+        given = recipe(tmp_path, "s3://bucket/*.jsonl")
+        first = fetch.local(given, store=tmp_path / "store")
+        assert first == fetch.local(given, store=tmp_path / "store")
+        with pytest.raises(curate.UserError, match=r"cannot be fetched|no file matches"):
+            fetch.local(recipe(tmp_path, "s3://no-such-bucket/qa.jsonl"), store=tmp_path / "store")
+    finally:
+        server.stop()
+    (fetched,) = (tmp_path / "store").rglob("*qa.jsonl")
+    assert [json.loads(line) for line in fetched.read_text().splitlines()] == questions(30)

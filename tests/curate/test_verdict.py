@@ -64,10 +64,15 @@ def test_every_failed_rule_of_a_stage_is_recorded_and_counted() -> None:
         FRAME,
     )
     words, kinds, clean = (fact["id"] for fact in facts)
-    assert verdicts.dropped_by == [[words, kinds], [], [], [words, kinds]]
-    assert verdicts.flagged_by == [[], [clean], [], []]
-    assert verdicts.dropped_at == ["st", None, None, "st"]
+    assert verdicts.failed(flag=False) == [[words, kinds], [], [], [words, kinds]]
+    assert verdicts.failed(flag=True) == [[], [clean], [], []]
+    assert verdicts.dropped_at().to_list() == ["st", None, None, "st"]
     assert verdicts.alive.tolist() == [False, True, True, False]
+    assert verdicts.frame(1, 4).rows() == [
+        (True, None, [], [clean]),
+        (True, None, [], []),
+        (False, "st", [words, kinds], []),
+    ]
     assert [(f["evaluated"], f["failed"], f["first"], f["unique"], f["unknown"]) for f in facts] == [
         (4, 2, 2, 0, 1),
         (4, 2, 0, 0, 1),
@@ -80,7 +85,7 @@ def test_rows_dropped_before_are_not_judged_again() -> None:
     verdicts.alive[:] = np.array([False, True, True, True])
     facts = judge(stage({"signal": "s.words", "min": 6}), verdicts, FRAME)
     assert (facts[0]["evaluated"], facts[0]["failed"], facts[0]["unknown"]) == (3, 1, 1)
-    assert verdicts.dropped_by[0] == []
+    assert verdicts.failed(flag=False)[0] == []
 
 
 def test_a_stage_without_rules_drops_nothing() -> None:
