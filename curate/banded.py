@@ -79,9 +79,12 @@ def joined(
     ends, elements = _shared(keys, grouped.walked, sketch.workers)
     met = np.flatnonzero(np.diff(ends))  # the groups that share a band, in the order of the walk
     texts = _gathered(sketch, grouped.walked[met], sizes)
-    kept_ends = np.concatenate([np.zeros(1, np.int64), ends[1:][met]])
+    spans = np.stack(
+        [ends[met], ends[met + 1], ends[met + 1]]
+    )  # all of a unit's are looked up among all of the others'
+    chosen = spans, elements, np.zeros(len(met), np.bool_)
     walked, pairs = similar.walked(
-        texts, elements=lambda *_: (kept_ends, elements), threshold=threshold, workers=sketch.workers, every=every
+        texts, elements=lambda *_: chosen, threshold=threshold, workers=sketch.workers, every=every
     )
     keeper = np.arange(len(grouped.walked), dtype=np.int64)
     similarity = np.ones(len(keeper))
@@ -93,8 +96,8 @@ def joined(
     return grouped, stars.Stars(keeper, similarity), pairs, facts
 
 
-def _none(*_: Any) -> tuple[Any, Any]:
-    return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+def _none(*_: Any) -> tuple[Any, ...]:
+    return np.zeros((3, 0), np.int64), np.zeros(0, np.uint32), np.zeros(0, np.bool_)
 
 
 def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:

@@ -49,7 +49,7 @@ class Units:
 
     def compiled(self, maps: Any) -> tuple[Any, ...]:
         """Return the sets as `curate.overlap` takes them."""
-        return self.values, self.starts, self.stops, maps
+        return self.values, self.starts, self.counts.astype(np.int32), maps
 
     @property
     def counts(self) -> Indices:
@@ -85,8 +85,8 @@ class Groups:
     of: Indices
 
 
-# Where the elements of each group end (with a 0 before), and the elements, of sets as `curate.overlap` takes them.
-Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, Any]]
+# Gives elements as `curate.joins` takes them, of sets as `curate.overlap` does.
+Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, ...]]
 
 
 def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
@@ -179,12 +179,23 @@ def _bitmaps(sets: Units, pool: Executor | None, workers: int) -> Any:
     from curate import overlap
 
     maps = np.zeros((*sets.starts.shape, overlap.WORDS), np.uint64)
+    sizes = sets.counts.astype(np.int32)
+    laid = np.argsort(sets.starts[0])  # what lies side by side is read sooner than what does not
 
     def part(start: int, stop: int) -> None:
-        overlap.mapped(sets.values, sets.starts, sets.stops, (start, stop), maps)
+        overlap.mapped(sets.values, sets.starts, sizes, laid[start:stop], maps)
 
-    spread(part, sets.counts.sum(axis=0), pool=pool, workers=workers)
+    spread(part, sizes.sum(axis=0)[laid], pool=pool, workers=workers)
     return maps
+
+
+def _emptied(elements: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return an empty index with room for all elements."""
+    from curate import joins
+
+    spans, wanted, smaller = elements
+    short = int((spans[1] - spans[0])[smaller].sum())
+    return joins.emptied(elements, False, _buckets(len(wanted))), joins.emptied(elements, True, _buckets(short))
 
 
 def _buckets(elements: int) -> int:
@@ -199,7 +210,7 @@ def _buckets(elements: int) -> int:
     return 1 << max(16, (elements // 2).bit_length())
 
 
-def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
+def _cover(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
     """Return the keeper of each group, -1 for one that stays, and the similarity to it.
 
     With several threads the groups of a block look for keepers from before it together; then the block is walked.
@@ -208,7 +219,7 @@ def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
 
     pool, workers = by
     size = sets[1].shape[1]
-    index = joins.emptied(elements[1], _buckets(len(elements[1])))
+    index = _emptied(elements)
     best = (np.full(size, -1, np.int32), np.zeros(size, np.float64))
     if pool is None:
         joins.settled(sets, elements, index, (0, size, 0), threshold, (*best, _nobody(size)))
@@ -216,7 +227,7 @@ def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, b
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
         seen.put(_nobody(size))
-    own, counts = _nobody(size), (sets[2] - sets[1]).sum(axis=0)
+    own, counts = _nobody(size), sets[2].sum(axis=0)
     for start in range(0, size, _BLOCK):
         stop = min(size, start + _BLOCK)
 
@@ -234,12 +245,12 @@ def _nobody(size: int) -> npt.NDArray[np.int32]:
     return np.full((2, size), -1, np.int32)
 
 
-def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> Pairs | None:
+def _pairs(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> Pairs | None:
     """Return all pairs, None where they are too many."""
     from curate import joins
 
     pool, workers = by
-    index = joins.emptied(elements[1], _buckets(len(elements[1])))
+    index = _emptied(elements)
     joins.filled(elements, index)
     size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
     seen: SimpleQueue[Any] = SimpleQueue()
