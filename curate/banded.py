@@ -112,15 +112,11 @@ def _sketched(sketch: Sketch) -> tuple[_Hashes, _Sizes, _Hashes]:
             prints[first:last] = similar.fingerprints(texts, pool=pool, workers=sketch.workers)
             sizes[:, first:last] = texts.counts
 
-            def cut(start: int, stop: int, texts: Units = texts) -> _Hashes:
-                some = texts.take(np.arange(start, stop))
-                out = np.empty((stop - start, sketch.bands), np.uint64)
-                sketches.banded((some.values, some.starts, some.stops), sketch.permutations, sketch.bands, out)
-                return out
+            def cut(start: int, stop: int, texts: Units = texts, first: int = first) -> None:
+                some = texts.values, texts.starts, texts.stops
+                sketches.banded(some, (start, stop), sketch.permutations, (keys, first))
 
-            weights = texts.counts.sum(axis=0)
-            for start, stop, out in spread(cut, weights, pool=pool, workers=sketch.workers):
-                keys[:, first + start : first + stop] = out.T
+            spread(cut, texts.counts.sum(axis=0), pool=pool, workers=sketch.workers)
     return prints, sizes, keys
 
 
