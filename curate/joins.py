@@ -34,12 +34,12 @@ _BY, _MET = 0, 1
 
 
 @jit
-def emptied(elements: Elements, short: bool, buckets: int) -> Postings:
-    """Return half of an index with room for the short elements of smaller units, or for all of all; none are in it."""
+def emptied(elements: Elements, part: tuple[int, int], short: bool, buckets: int) -> Postings:
+    """Return half of an index with room for some units, but none in it: the short elements of smaller ones, or all."""
     spans, wanted, smaller = elements
     slots = np.zeros((buckets, 2), np.int32)
     mask = np.uint32(buckets - 1)
-    for unit in range(len(smaller)):
+    for unit in range(part[0], part[1]):
         if smaller[unit] or not short:
             for place in range(spans[0, unit], spans[1 if short else 2, unit]):
                 slots[wanted[place] & mask, _STOP] += 1
@@ -52,8 +52,14 @@ def emptied(elements: Elements, short: bool, buckets: int) -> Postings:
 
 
 @jit
-def indexed(elements: Elements, index: Index, unit: int) -> None:
-    """Add a unit to an index, after all those before it."""
+def indexed(elements: Elements, index: Index, units: I64) -> None:
+    """Add some units to an index, after all those before them."""
+    for unit in units:
+        _indexed(elements, index, unit)
+
+
+@jit
+def _indexed(elements: Elements, index: Index, unit: int) -> None:
     spans, wanted, smaller = elements
     _post(wanted[spans[0, unit] : spans[2, unit]], index[0], unit)
     if smaller[unit]:
@@ -71,83 +77,71 @@ def _post(wanted: U32, postings: Postings, unit: int) -> None:
 
 
 @jit
-def filled(elements: Elements, index: Index) -> None:
-    """Add all units to an empty index."""
-    for unit in range(len(elements[2])):
-        indexed(elements, index, unit)
-
-
-@jit
-def probed(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, state: State
-) -> None:
-    """Find the most similar keeper of each unit of a part among those indexed, ties the first one; improves `state`.
+def probed(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
+    """Find the most similar keeper of some units among those indexed, ties the first one; improves `state`.
 
     Args:
         sets: of all units.
         elements: of all units.
-        index: of the keepers so far.
-        part: first and one past the last unit, and the first keeper that counts.
+        index: of some keepers; those from a unit on do not count for it.
+        units: those to look at.
         threshold: least similarity, above 0.
         state: of all units.
     """
-    scratch = (_room(elements, part[0], part[1]), table_for(sets, part[0], part[1]))
-    for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (state, scratch))
+    scratch = (_room(elements, units), table_for(sets, units))
+    for unit in units:
+        _probe(sets, elements, index, unit, threshold, (state, scratch))
 
 
 @jit
-def settled(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, state: State
-) -> None:
-    """Walk a part: whoever resembles no keeper becomes one and is indexed.
+def settled(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
+    """Walk some units, of which none resembles a keeper of before: whoever resembles no keeper becomes one.
 
     Args:
         sets: of all units.
         elements: of all units.
-        index: of the keepers so far; those of the part are added.
-        part: first and one past the last unit, and the first keeper that counts (those before are in `state` already).
+        index: of none of the units; the keepers among them are added.
+        units: those to walk, ascending.
         threshold: least similarity, above 0.
         state: of all units.
     """
-    scratch = (_room(elements, part[0], part[1]), table_for(sets, part[0], part[1]))
-    for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (state, scratch))
+    scratch = (_room(elements, units), table_for(sets, units))
+    for unit in units:
+        _probe(sets, elements, index, unit, threshold, (state, scratch))
         if state[0][unit] < 0:
-            indexed(elements, index, unit)
+            _indexed(elements, index, unit)
 
 
 @jit
-def _room(elements: Elements, first: int, stop: int) -> I32:
+def _room(elements: Elements, units: I64) -> I32:
     """Return room for the postings of each element of one of some units: where they start and where they stop."""
     spans = elements[0]
     most = 1
-    for unit in range(first, stop):
+    for unit in units:
         most = max(most, spans[2, unit] - spans[0, unit])
     return np.empty((2, most), np.int32)
 
 
 @jit
-def _met(elements: Elements, index: Index, which: tuple[int, int], notes: I32, room: I32) -> int:
-    """Write the indexed units from a floor to before a unit that share an element with it; return how many.
+def _met(elements: Elements, index: Index, unit: int, notes: I32, room: I32) -> int:
+    """Write the indexed units before this one that share an element with it; return how many.
 
     Args:
         elements: of all units.
         index: of some of them.
-        which: the unit, and the first of the others that counts.
+        unit: the unit.
         notes: of this thread.
         room: for the postings of the elements of this unit.
     """
     spans, wanted, _ = elements
-    unit = which[0]
-    met = _meet(wanted[spans[0, unit] : spans[1, unit]], index[0], which, 0, (notes, room))
-    return _meet(wanted[spans[1, unit] : spans[2, unit]], index[1], which, met, (notes, room))
+    met = _meet(wanted[spans[0, unit] : spans[1, unit]], index[0], unit, 0, (notes, room))
+    return _meet(wanted[spans[1, unit] : spans[2, unit]], index[1], unit, met, (notes, room))
 
 
 @jit
-def _meet(wanted: U32, postings: Postings, which: tuple[int, int], met: int, notes: tuple[I32, I32]) -> int:
+def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32, I32]) -> int:
     slots, units = postings
-    (unit, floor), (known, room) = which, notes
+    known, room = notes
     mask = np.uint32(len(slots) - 1)
     # In a loop of its own, as the memory then looks up many at a time.
     for place in range(len(wanted)):
@@ -156,8 +150,6 @@ def _meet(wanted: U32, postings: Postings, which: tuple[int, int], met: int, not
     for place in range(len(wanted)):
         for at in range(room[_STOP, place] - 1, room[_START, place] - 1, -1):
             other = units[at]
-            if other < floor:
-                break
             if other < unit and known[_BY, other] != unit:
                 known[_BY, other] = unit
                 known[_MET, met] = other
@@ -170,14 +162,13 @@ def _probe(
     sets: Sets,
     elements: Elements,
     index: Index,
-    which: tuple[int, int],
+    unit: int,
     threshold: float,
     state: tuple[State, tuple[I32, U64]],
 ) -> None:
     """Improve the best keeper of one unit; with the state come room for postings and an empty table."""
     (found, similar, notes), (room, table) = state
-    unit = which[0]
-    met = _plausible(sets, unit, threshold, notes, _met(elements, index, which, notes, room))
+    met = _plausible(sets, unit, threshold, notes, _met(elements, index, unit, notes, room))
     if met:
         mark(sets, unit, table)
     for at in range(met):
@@ -227,10 +218,11 @@ def paired(
         The first unit that was not compared for want of room, and how many pairs were written.
     """
     later, earlier, similar = out
-    room, table = _room(candidates[0], part[0], part[1]), table_for(sets, part[0], part[1])
+    units = np.arange(part[0], part[1])
+    room, table = _room(candidates[0], units), table_for(sets, units)
     used = 0
     for unit in range(part[0], part[1]):
-        met = _met(candidates[0], candidates[1], (unit, 0), notes, room)
+        met = _met(candidates[0], candidates[1], unit, notes, room)
         if used + met > len(later):
             notes[_BY] = -1  # the unit is looked at again
             return unit, used

@@ -111,12 +111,12 @@ def mask_of(size: int, spread: int) -> Any:
 
 
 @jit
-def table_for(sets: Sets, first: int, stop: int) -> U64:
+def table_for(sets: Sets, units: I64) -> U64:
     """Return an empty table, (f, places) uint64, that holds the largest set of each column among some units."""
     sizes = sets[2]
     longest = 1
     for column in range(len(sizes)):
-        for unit in range(first, stop):
+        for unit in units:
             longest = max(longest, sizes[column, unit])
     return np.zeros((len(sizes), np.int64(mask_of(longest, _SPREAD)) + 1), np.uint64)
 
