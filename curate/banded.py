@@ -94,9 +94,9 @@ def walked(
     ends, elements = shared(keys, groups.walked, sketch.workers)
     met = np.flatnonzero(np.diff(ends))  # the groups that share a band, in the order of the walk
     texts = gathered(sketch, groups.walked[met], sizes)
-    kept_ends = np.concatenate([np.zeros(1, np.int64), ends[1:][met]])
+    looked = lookups(ends, elements, met)
     found, pairs = similar.walked(
-        texts, elements=lambda *_: (kept_ends, elements), threshold=threshold, workers=sketch.workers, every=every
+        texts, elements=lambda *_: looked, threshold=threshold, workers=sketch.workers, every=every
     )
     keeper = np.arange(len(groups.walked), dtype=np.int64)
     similarity = np.ones(len(keeper))
@@ -107,8 +107,13 @@ def walked(
     return groups, stars.Stars(keeper, similarity), pairs, recall(sketch, known, threshold, seed)
 
 
-def _none(*_: Any) -> tuple[Any, Any]:
-    return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+def lookups(ends: Indices, elements: Any, met: Indices) -> tuple[Any, ...]:
+    """Return what `similar.walked` looks up of some units: all elements of each, among all of the others'."""
+    return np.stack([ends[met], ends[met + 1], ends[met + 1]]), elements, np.zeros(len(met), np.bool_)
+
+
+def _none(*_: Any) -> tuple[Any, ...]:
+    return np.zeros((3, 0), np.int64), np.zeros(0, np.uint32), np.zeros(0, np.bool_)
 
 
 def room(sketch: Sketch) -> Sketched:
@@ -127,15 +132,11 @@ def sketched(sketch: Sketch) -> Sketched:
             prints[first:last] = similar.fingerprints(texts, pool=pool, workers=sketch.workers)
             sizes[:, first:last] = texts.counts
 
-            def cut(start: int, stop: int, texts: Units = texts) -> _Hashes:
-                some = texts.take(np.arange(start, stop))
-                out = np.empty((stop - start, sketch.bands), np.uint64)
-                sketches.banded((some.values, some.starts, some.stops), sketch.permutations, sketch.bands, out)
-                return out
+            def cut(start: int, stop: int, texts: Units = texts, first: int = first) -> None:
+                some = texts.values, texts.starts, texts.stops
+                sketches.banded(some, (start, stop), sketch.permutations, (keys, first))
 
-            weights = texts.counts.sum(axis=0)
-            for start, stop, out in spread(cut, weights, pool=pool, workers=sketch.workers):
-                keys[:, first + start : first + stop] = out.T
+            spread(cut, texts.counts.sum(axis=0), pool=pool, workers=sketch.workers)
     return prints, sizes, keys
 
 

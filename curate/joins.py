@@ -3,10 +3,12 @@
 Candidates are units that share an *element*: one of the rarest hashes of their sets (no pair can be missed then) or a
 band of their signatures. Every candidate is verified on the sets themselves (`curate.overlap`).
 
-Units are numbered in the order of the walk. `elements` is where those of each unit end, with a 0 before, and 32 bits of
-each element: (m + 1,) int64 and uint32. An index has one bucket for some of the low bits of an element: where its
-postings start and stop, (b, 2) int32, and the postings of all buckets, int32: the units, ascending in each bucket. Two
-elements in one bucket only propose more candidates.
+Units are numbered in the order of the walk. `elements` is where the short ones of each unit start, where its others
+start, and where these end, (3, m) int64; 32 bits of each element, uint32; and which units are smaller than a later one.
+An index has one bucket for some of the low bits of an element: where its postings start and stop, (b, 2) int32, and the
+postings of all buckets, int32: the units, ascending in each bucket. Two elements in one bucket only propose more
+candidates. It has two halves: all elements of all units, where the short ones of a unit are looked up, and the short
+ones of smaller units, where the others are (see `curate.rarity.prefixes`).
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import I32, I64, U32, U64, jit
+from curate.kernels import I32, I64, U32, U64, Flags, jit
 from curate.overlap import Sets, distance, mark, similarity, table_for, unmark
 
 F64 = npt.NDArray[np.float64]
-Elements = tuple[I64, U32]
-Index = tuple[I32, I32]
+Elements = tuple[I64, U32, Flags]
+Postings = tuple[I32, I32]
+Index = tuple[Postings, Postings]
 Pairs = tuple[I32, I32, F64]
 # A unit's most similar keeper so far (-1 for none) and the similarity, (m,) each.
 Best = tuple[I32, F64]
@@ -31,95 +34,125 @@ _BY, _MET = 0, 1
 
 
 @jit
-def emptied(wanted: U32, buckets: int) -> Index:
-    """Return an index with room for all of these elements and none of them in it."""
+def emptied(elements: Elements, part: tuple[int, int], short: bool, buckets: int) -> Postings:
+    """Return half of an index with room for some units, but none in it: the short elements of smaller ones, or all."""
+    spans, wanted, smaller = elements
     slots = np.zeros((buckets, 2), np.int32)
     mask = np.uint32(buckets - 1)
-    for element in wanted:
-        slots[element & mask, _STOP] += 1
+    for unit in range(part[0], part[1]):
+        if smaller[unit] or not short:
+            for place in range(spans[0, unit], spans[1 if short else 2, unit]):
+                slots[wanted[place] & mask, _STOP] += 1
     reached = 0
     for bucket in range(buckets):
         size = slots[bucket, _STOP]
         slots[bucket, _START] = slots[bucket, _STOP] = reached
         reached += size
-    return slots, np.empty(len(wanted), np.int32)
+    return slots, np.empty(reached, np.int32)
 
 
 @jit
-def indexed(elements: Elements, index: Index, unit: int) -> None:
-    """Add a unit to an index, after all those before it."""
-    slots, postings = index
-    ends, wanted = elements
+def indexed(elements: Elements, index: Index, units: I64) -> None:
+    """Add some units to an index, after all those before them."""
+    for unit in units:
+        _indexed(elements, index, unit)
+
+
+@jit
+def _indexed(elements: Elements, index: Index, unit: int) -> None:
+    spans, wanted, smaller = elements
+    _post(wanted[spans[0, unit] : spans[2, unit]], index[0], unit)
+    if smaller[unit]:
+        _post(wanted[spans[0, unit] : spans[1, unit]], index[1], unit)
+
+
+@jit
+def _post(wanted: U32, postings: Postings, unit: int) -> None:
+    slots, units = postings
     mask = np.uint32(len(slots) - 1)
-    for place in range(ends[unit], ends[unit + 1]):
-        bucket = wanted[place] & mask
-        postings[slots[bucket, _STOP]] = unit
+    for element in wanted:
+        bucket = element & mask
+        units[slots[bucket, _STOP]] = unit
         slots[bucket, _STOP] += 1
 
 
 @jit
-def filled(elements: Elements, index: Index) -> None:
-    """Add all units to an empty index."""
-    for unit in range(len(elements[0]) - 1):
-        indexed(elements, index, unit)
-
-
-@jit
-def probed(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, state: State
-) -> None:
-    """Find the most similar keeper of each unit of a part among those indexed, ties the first one; improves `state`.
+def probed(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
+    """Find the most similar keeper of some units among those indexed, ties the first one; improves `state`.
 
     Args:
         sets: of all units.
         elements: of all units.
-        index: of the keepers so far.
-        part: first and one past the last unit, and the first keeper that counts.
+        index: of some keepers; those from a unit on do not count for it.
+        units: those to look at.
         threshold: least similarity, above 0.
         state: of all units.
     """
-    table = table_for(sets, part[0], part[1])
-    for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (state[0], state[1], state[2], table))
+    scratch = (_room(elements, units), table_for(sets, units))
+    for unit in units:
+        _probe(sets, elements, index, unit, threshold, (state, scratch))
 
 
 @jit
-def settled(
-    sets: Sets, elements: Elements, index: Index, part: tuple[int, int, int], threshold: float, state: State
-) -> None:
-    """Walk a part: whoever resembles no keeper becomes one and is indexed.
+def settled(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
+    """Walk some units, of which none resembles a keeper of before: whoever resembles no keeper becomes one.
 
     Args:
         sets: of all units.
         elements: of all units.
-        index: of the keepers so far; those of the part are added.
-        part: first and one past the last unit, and the first keeper that counts (those before are in `state` already).
+        index: of none of the units; the keepers among them are added.
+        units: those to walk, ascending.
         threshold: least similarity, above 0.
         state: of all units.
     """
-    table = table_for(sets, part[0], part[1])
-    for unit in range(part[0], part[1]):
-        _probe(sets, elements, index, (unit, part[2]), threshold, (state[0], state[1], state[2], table))
+    scratch = (_room(elements, units), table_for(sets, units))
+    for unit in units:
+        _probe(sets, elements, index, unit, threshold, (state, scratch))
         if state[0][unit] < 0:
-            indexed(elements, index, unit)
+            _indexed(elements, index, unit)
 
 
 @jit
-def _met(elements: Elements, index: Index, unit: int, floor: int, notes: I32) -> int:
-    """Write the indexed units from `floor` to before this one that share an element with it; return how many."""
-    slots, postings = index
-    ends, wanted = elements
+def _room(elements: Elements, units: I64) -> I32:
+    """Return room for the postings of each element of one of some units: where they start and where they stop."""
+    spans = elements[0]
+    most = 1
+    for unit in units:
+        most = max(most, spans[2, unit] - spans[0, unit])
+    return np.empty((2, most), np.int32)
+
+
+@jit
+def _met(elements: Elements, index: Index, unit: int, notes: I32, room: I32) -> int:
+    """Write the indexed units before this one that share an element with it; return how many.
+
+    Args:
+        elements: of all units.
+        index: of some of them.
+        unit: the unit.
+        notes: of this thread.
+        room: for the postings of the elements of this unit.
+    """
+    spans, wanted, _ = elements
+    met = _meet(wanted[spans[0, unit] : spans[1, unit]], index[0], unit, 0, (notes, room))
+    return _meet(wanted[spans[1, unit] : spans[2, unit]], index[1], unit, met, (notes, room))
+
+
+@jit
+def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32, I32]) -> int:
+    slots, units = postings
+    known, room = notes
     mask = np.uint32(len(slots) - 1)
-    met = 0
-    for place in range(ends[unit], ends[unit + 1]):
+    # In a loop of its own, as the memory then looks up many at a time.
+    for place in range(len(wanted)):
         bucket = wanted[place] & mask
-        for at in range(slots[bucket, _STOP] - 1, slots[bucket, _START] - 1, -1):
-            other = postings[at]
-            if other < floor:
-                break
-            if other < unit and notes[_BY, other] != unit:
-                notes[_BY, other] = unit
-                notes[_MET, met] = other
+        room[_START, place], room[_STOP, place] = slots[bucket, _START], slots[bucket, _STOP]
+    for place in range(len(wanted)):
+        for at in range(room[_STOP, place] - 1, room[_START, place] - 1, -1):
+            other = units[at]
+            if other < unit and known[_BY, other] != unit:
+                known[_BY, other] = unit
+                known[_MET, met] = other
                 met += 1
     return met
 
@@ -129,14 +162,13 @@ def _probe(
     sets: Sets,
     elements: Elements,
     index: Index,
-    which: tuple[int, int],
+    unit: int,
     threshold: float,
-    state: tuple[I32, F64, I32, U64],
+    state: tuple[State, tuple[I32, U64]],
 ) -> None:
-    """Improve the best keeper of one unit; state is `best`, the notes of this thread, and an empty table."""
-    found, similar, notes, table = state
-    unit, floor = which
-    met = _plausible(sets, unit, threshold, notes, _met(elements, index, unit, floor, notes))
+    """Improve the best keeper of one unit; with the state come room for postings and an empty table."""
+    (found, similar, notes), (room, table) = state
+    met = _plausible(sets, unit, threshold, notes, _met(elements, index, unit, notes, room))
     if met:
         mark(sets, unit, table)
     for at in range(met):
@@ -186,10 +218,11 @@ def paired(
         The first unit that was not compared for want of room, and how many pairs were written.
     """
     later, earlier, similar = out
-    table = table_for(sets, part[0], part[1])
+    units = np.arange(part[0], part[1])
+    room, table = _room(candidates[0], units), table_for(sets, units)
     used = 0
     for unit in range(part[0], part[1]):
-        met = _met(candidates[0], candidates[1], unit, 0, notes)
+        met = _met(candidates[0], candidates[1], unit, notes, room)
         if used + met > len(later):
             notes[_BY] = -1  # the unit is looked at again
             return unit, used

@@ -1,8 +1,8 @@
 """Compiled comparison of sets of hashes: the exact Jaccard similarity of two of many, at the cost of a glance for most.
 
-Throughout, `sets` is a tuple: all hashes end to end (uint64, none is 0), where the set of each unit starts and stops in
-them, (f, m) int64 each for f columns that must all be similar, and their bitmaps (`mapped`). As with `curate.kernels`,
-import this module only where it runs; every function releases the interpreter lock.
+Throughout, `sets` is a tuple: all hashes end to end (uint64, none is 0), where the set of each unit starts in them, (f,
+m) int64 for f columns that must all be similar, how many hashes it has, (f, m) int32, and its bitmap (`mapped`). As
+with `curate.kernels`, import this module only where it runs; every function releases the interpreter lock.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import BASE, I64, U64, jit, mixed
+from curate.kernels import BASE, I32, I64, U64, jit, mixed, ones
 
 Maps = npt.NDArray[np.uint64]
-Sets = tuple[U64, I64, I64, Maps]
+Sets = tuple[U64, I64, I32, Maps]
 
 _U = np.uint64
 _NONE, _ONE = _U(0), _U(1)
@@ -60,29 +60,25 @@ def leaders(known: U64, order: I64) -> I64:
 
 
 @jit
-def mapped(values: U64, starts: I64, stops: I64, part: tuple[int, int], maps: Maps) -> None:
-    """Write for each set of a part the parity of how many of its hashes fall on each of 512 bits, (f, m, 8) uint64.
+def mapped(values: U64, starts: I64, sizes: I32, units: I64, maps: Maps) -> None:
+    """Write for each set of some units the parity of how many of its hashes fall on each of 512 bits, (f, m, 8) uint64.
 
     Where two of them differ, the sets differ: the bits that do are at most as many as the hashes that only one of the
     two sets has (Sandes, Teodoro and Melo, "Bitmap filter: speeding up exact set similarity joins", 2017).
     """
     for column in range(len(starts)):
-        for unit in range(part[0], part[1]):
-            for at in range(starts[column, unit], stops[column, unit]):
+        for unit in units:
+            for at in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
                 bit = values[at] >> _U(40) & _LINE
                 maps[column, unit, bit >> _U(6)] ^= _ONE << (bit & _U(63))
 
 
 @jit
 def _apart(first: U64, second: U64) -> Any:
-    """Return in how many bits two bitmaps differ (population count by halves, Warren, "Hacker's Delight", 5-1)."""
+    """Return in how many bits two bitmaps differ."""
     total = _NONE
     for word in range(WORDS):
-        bits = first[word] ^ second[word]
-        bits -= bits >> _ONE & _U(0x5555555555555555)
-        bits = (bits & _U(0x3333333333333333)) + (bits >> _U(2) & _U(0x3333333333333333))
-        bits = bits + (bits >> _U(4)) & _U(0x0F0F0F0F0F0F0F0F)
-        total += bits * _U(0x0101010101010101) >> _U(56)
+        total += ones(first[word] ^ second[word])
     return np.int64(total)
 
 
@@ -115,23 +111,23 @@ def mask_of(size: int, spread: int) -> Any:
 
 
 @jit
-def table_for(sets: Sets, first: int, stop: int) -> U64:
+def table_for(sets: Sets, units: I64) -> U64:
     """Return an empty table, (f, places) uint64, that holds the largest set of each column among some units."""
-    _, starts, stops, _ = sets
+    sizes = sets[2]
     longest = 1
-    for column in range(len(starts)):
-        for unit in range(first, stop):
-            longest = max(longest, stops[column, unit] - starts[column, unit])
-    return np.zeros((len(starts), np.int64(mask_of(longest, _SPREAD)) + 1), np.uint64)
+    for column in range(len(sizes)):
+        for unit in units:
+            longest = max(longest, sizes[column, unit])
+    return np.zeros((len(sizes), np.int64(mask_of(longest, _SPREAD)) + 1), np.uint64)
 
 
 @jit
 def mark(sets: Sets, unit: int, table: U64) -> None:
     """Put the sets of a unit into an empty table."""
-    values, starts, stops, _ = sets
+    values, starts, sizes, _ = sets
     for column in range(len(starts)):
-        mask = mask_of(stops[column, unit] - starts[column, unit], _SPREAD)
-        for place in range(starts[column, unit], stops[column, unit]):
+        mask = mask_of(sizes[column, unit], _SPREAD)
+        for place in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
             at = values[place] & mask
             while table[column, at] != _NONE:
                 at = (at + _ONE) & mask
@@ -141,19 +137,19 @@ def mark(sets: Sets, unit: int, table: U64) -> None:
 @jit
 def unmark(sets: Sets, unit: int, table: U64) -> None:
     """Empty the table of a unit."""
-    _, starts, stops, _ = sets
-    for column in range(len(starts)):
-        places = np.int64(mask_of(stops[column, unit] - starts[column, unit], _SPREAD)) + 1
+    sizes = sets[2]
+    for column in range(len(sizes)):
+        places = np.int64(mask_of(sizes[column, unit], _SPREAD)) + 1
         table[column, :places] = _NONE
 
 
 @jit
 def distance(sets: Sets, unit: int, other: int, threshold: float) -> int:
     """Return in how many bits the bitmaps of two units differ, -1 where they or sizes rule out the threshold."""
-    _, starts, stops, maps = sets
+    _, _, sizes, maps = sets
     total = 0
-    for column in range(len(starts)):
-        size, length = stops[column, unit] - starts[column, unit], stops[column, other] - starts[column, other]
+    for column in range(len(sizes)):
+        size, length = sizes[column, unit], sizes[column, other]
         if min(size, length) / max(size, length) < threshold:
             return -1
         spare = size + length - 2 * least_common(size, length, threshold)
@@ -175,16 +171,16 @@ def similarity(sets: Sets, unit: int, other: int, threshold: float, table: U64) 
         threshold: least similarity that matters, above 0.
         table: where the unit is marked.
     """
-    values, starts, stops, _ = sets
+    values, starts, sizes, _ = sets
     least = 1.0
     for column in range(len(starts)):
-        size, length = stops[column, unit] - starts[column, unit], stops[column, other] - starts[column, other]
+        size, length = sizes[column, unit], sizes[column, other]
         if min(size, length) / max(size, length) < threshold:
             return 0.0
         spare = length - least_common(size, length, threshold)
         both = length
         mask = mask_of(size, _SPREAD)
-        for place in range(starts[column, other], stops[column, other]):
+        for place in range(starts[column, other], starts[column, other] + length):
             at = values[place] & mask
             while table[column, at] != values[place] and table[column, at] != _NONE:
                 at = (at + _ONE) & mask

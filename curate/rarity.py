@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.kernels import I64, U8, U32, U64, jit
-from curate.overlap import Sets, least_shared
+from curate.overlap import Sets, least_common, least_shared
 from curate.similar import Elements
 from curate.threads import spread
 
 U16 = npt.NDArray[np.uint16]
 _U = np.uint64
+# A key is the level in the highest byte and as much of the hash as there is room for.
+_LEVEL = _U(56)
 # Places of the table of counts are 2 to this at most: twice as many tell no more counts apart and leave the fast memory
 # (200,000 rows of a published mix; 32 MiB).
 _BITS = 24
@@ -26,12 +28,11 @@ _BITS = 24
 def rarest(threshold: float) -> Elements:
     """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
 
-    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, Any]:
-        sizes = sets[2] - sets[1]
+    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, ...]:
         # With several columns the candidates of one are enough; the longest texts differ the most.
-        column = int(sizes.sum(axis=1).argmax())
-        counts = sizes[column]
-        total = int(counts.sum())
+        column = int(sets[2].sum(axis=1).argmax())
+        sizes = sets[2][column]
+        total = int(sizes.sum())
         shift = np.uint64(64 - max(16, min(_BITS, total.bit_length())))
 
         def tally(start: int, stop: int) -> Any:
@@ -39,18 +40,20 @@ def rarest(threshold: float) -> Elements:
             tallied(sets, column, (start, stop), shift, table)
             return table
 
-        known = levels(tuple(table for _, _, table in spread(tally, counts, pool=pool, workers=workers)))
+        known = levels(tuple(table for _, _, table in spread(tally, sizes, pool=pool, workers=workers)))
+        spans = np.empty((3, len(sizes)), np.int64)
 
-        def part(start: int, stop: int) -> tuple[Any, Any]:
-            out = np.empty(int(counts[start:stop].sum()), dtype=np.uint32)
-            ends = prefixes(sets, column, (start, stop), (shift, known, threshold), out)
-            return ends[1:], out[: ends[-1]]
+        def part(start: int, stop: int) -> Any:
+            out = np.empty(int(sizes[start:stop].sum()), dtype=np.uint32)
+            return out[: prefixes(sets, column, (start, stop), (shift, known, threshold), (spans, out))]
 
-        parts = [found for _, _, found in spread(part, counts, pool=pool, workers=workers)]
-        before = np.cumsum([0, *(len(out) for _, out in parts)])
-        ends = [reached + start for (reached, _), start in zip(parts, before, strict=False)]
-        values = parts[0][1] if len(parts) == 1 else np.concatenate([out for _, out in parts])
-        return np.concatenate([np.zeros(1, np.int64), *ends]), values
+        parts = spread(part, sizes, pool=pool, workers=workers)
+        before = np.cumsum([0, *(len(out) for _, _, out in parts)])
+        for (start, stop, _), reached in zip(parts, before, strict=False):
+            spans[:, start:stop] += reached
+        values = parts[0][2] if len(parts) == 1 else np.concatenate([out for _, _, out in parts])
+        later = np.maximum.accumulate(sizes[::-1])[::-1]  # the largest set from each unit on
+        return spans, values, sizes < later
 
     return chosen
 
@@ -58,9 +61,9 @@ def rarest(threshold: float) -> Elements:
 @jit
 def tallied(sets: Sets, column: int, part: tuple[int, int], shift: Any, table: U16) -> None:
     """Count the hashes of some sets in a table by their leading bits: too many only where two share one."""
-    values, starts, stops, _ = sets
+    values, starts, sizes, _ = sets
     for unit in range(part[0], part[1]):
-        for at in range(starts[column, unit], stops[column, unit]):
+        for at in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
             place = values[at] >> shift
             if table[place] < 65535:
                 table[place] += 1
@@ -85,66 +88,95 @@ def levels(tables: tuple[U16, ...]) -> U8:
 
 
 @jit
-def prefixes(sets: Sets, column: int, part: tuple[int, int], rarity: tuple[Any, U8, float], out: U32) -> I64:
-    """Write the rarest hashes of some sets to `out`, so many that any two sets at the threshold share one of theirs.
+def prefixes(
+    sets: Sets, column: int, part: tuple[int, int], rarity: tuple[Any, U8, float], out: tuple[I64, U32]
+) -> int:
+    """Write the rarest hashes of some sets, so many that any two sets at the threshold share one of theirs.
 
     Prefix filter (Chaudhuri et al., "A primitive operator for similarity joins", 2006; Bayardo et al., 2007): two sets
     of which the first needs s of its n elements in common share one of its n - s + 1 first ones in any one order of
     all elements. The order here is by level, then by hash. An element that no other set has cannot be shared and is
-    left out.
+    left out. Of two sets the larger one may need fewer in common than the smaller one: with that, `short` ones of the
+    smaller and all of the larger are enough.
 
     Args:
         sets: the sets.
         column: which of their columns.
         part: first and one past the last unit.
         rarity: shift as `tallied` took it, the `levels` of its table, and the threshold.
-        out: room for one hash per element.
+        out: of all units, where in the hashes the short ones start, where the others start, and where these end, (3,
+            m); and room for one hash per element.
 
     Returns:
-        Where the hashes of each unit of the part end, with a 0 before.
+        How many hashes there are.
     """
-    values, starts, stops, _ = sets
+    values, starts, sizes, _ = sets
     shift, known, threshold = rarity
+    spans, chosen = out
     longest = 1
     for unit in range(part[0], part[1]):
-        longest = max(longest, stops[column, unit] - starts[column, unit])
-    keys, ranks, last = np.empty(longest, np.uint64), np.empty(longest, np.uint8), np.empty(longest, np.uint64)
-    ends = np.zeros(part[1] - part[0] + 1, np.int64)
+        longest = max(longest, sizes[column, unit])
+    keys, scratch = np.empty(longest, np.uint64), np.empty((2, longest), np.uint64)
     tally = np.zeros(256, np.int64)
     used = 0
     for unit in range(part[0], part[1]):
-        first, stop = starts[column, unit], stops[column, unit]
+        first, size = starts[column, unit], sizes[column, unit]
         tally[:] = 0
         count = 0
         # What no other set has is overwritten by the next: without a branch this takes three quarters of the time.
-        for at in range(first, stop):
+        for at in range(first, first + size):
             level = known[values[at] >> shift]
-            keys[count], ranks[count] = values[at] >> _U(8), level
+            keys[count] = _U(level) << _LEVEL | values[at] >> _U(8)
             tally[level] += 1
             count += level > 0
-        wanted = count - least_shared(stop - first, threshold) + 1
-        if wanted > 0:
-            used += _rarest(keys[:count], ranks, tally, wanted, last, out[used:])
-        ends[unit - part[0] + 1] = used
-    return ends
+        wanted = max(0, count - least_shared(size, threshold) + 1)
+        short = max(0, count - least_common(size, size, threshold) + 1)
+        if wanted:
+            _rarest(keys[:count], tally, (short, wanted), scratch)
+        for at in range(wanted):
+            chosen[used + at] = np.uint32(keys[at])
+        spans[0, unit], spans[1, unit] = used, used + short
+        used += wanted
+        spans[2, unit] = used
+    return used
 
 
 @jit
-def _rarest(keys: U64, ranks: U8, tally: I64, wanted: int, last: U64, out: U32) -> int:
-    """Write the keys of the lowest ranks, the smallest of the last rank that is needed; return how many: `wanted`."""
+def _rarest(keys: U64, tally: I64, sizes: tuple[int, int], scratch: U64) -> None:
+    """Move the smallest keys to the front, so many as the second size says, the smallest of them first, as the first.
+
+    Args:
+        keys: with their levels.
+        tally: how many there are of each level.
+        sizes: of the smallest and of all that are wanted.
+        scratch: room for the keys, twice.
+    """
+    short, wanted = sizes
+    tied, others = scratch[0], scratch[1]
     level, before = 1, 0
+    while before + tally[level] < short:
+        before += tally[level]
+        level += 1
+    low = _U(level)
     while before + tally[level] < wanted:
         before += tally[level]
         level += 1
-    written, ties = 0, 0
-    for at in range(len(keys)):
-        out[written], last[ties] = np.uint32(keys[at]), keys[at]
-        written += ranks[at] < level
-        ties += ranks[at] == level
-    _select(last, ties, wanted - before)
-    for at in range(wanted - before):
-        out[written + at] = np.uint32(last[at])
-    return wanted
+    high = _U(level)
+    used, ties, rest = 0, 0, 0
+    for key in keys:
+        keys[used] = tied[ties] = others[rest] = key
+        level = key >> _LEVEL
+        used += level < low
+        ties += level == low
+        rest += (level > low) & (level <= high)
+    _select(tied, ties, short - used)
+    keys[used : used + ties] = tied[:ties]
+    used += ties
+    if used < wanted:
+        _select(others, rest, wanted - used)
+        keys[used:wanted] = others[: wanted - used]
+    else:
+        _select(keys[short:], used - short, wanted - short)
 
 
 @jit

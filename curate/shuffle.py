@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,8 +116,8 @@ def _verified(task: _Bands) -> tuple[Indices, Pairs | None]:
     ends, elements = banded.shared(task.keys, np.arange(len(task.walked)), 1)
     met = np.flatnonzero(np.diff(ends))
     texts = banded.gathered(task.sketch, task.walked[met], task.sizes)
-    kept: Any = (np.concatenate([np.zeros(1, np.int64), ends[1:][met]]), elements)
-    _, pairs = similar.walked(texts, elements=lambda *_: kept, threshold=task.threshold, every=True)
+    looked = banded.lookups(ends, elements, met)
+    _, pairs = similar.walked(texts, elements=lambda *_: looked, threshold=task.threshold, every=True)
     return met, pairs and Pairs(
         met[pairs.later].astype(np.int32), met[pairs.earlier].astype(np.int32), pairs.similarity
     )

@@ -22,7 +22,7 @@ from curate.threads import spread, threads
 
 # Units compared with the keepers before them at once: few, so that a keeper is soon known to all, but enough for the
 # threads to have more to do than to wait.
-_BLOCK = 4096
+_BLOCK = 1024
 # Units whose pairs are written at a time, and room for so many pairs to begin with.
 _PART, _ROOM = 2048, 1 << 16
 # Pairs kept for each unit at most: a star of n members has n² / 2 pairs, and thousands of near copies of one text would
@@ -49,7 +49,7 @@ class Units:
 
     def compiled(self, maps: Any) -> tuple[Any, ...]:
         """Return the sets as `curate.overlap` takes them."""
-        return self.values, self.starts, self.stops, maps
+        return self.values, self.starts, self.counts.astype(np.int32), maps
 
     @property
     def counts(self) -> Indices:
@@ -85,8 +85,8 @@ class Groups:
     of: Indices
 
 
-# Where the elements of each group end (with a 0 before), and the elements, of sets as `curate.overlap` takes them.
-Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, Any]]
+# Gives elements as `curate.joins` takes them, of sets as `curate.overlap` does.
+Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, ...]]
 
 
 def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
@@ -179,16 +179,28 @@ def _bitmaps(sets: Units, pool: Executor | None, workers: int) -> Any:
     from curate import overlap
 
     maps = np.zeros((*sets.starts.shape, overlap.WORDS), np.uint64)
+    sizes = sets.counts.astype(np.int32)
+    laid = np.argsort(sets.starts[0])  # what lies side by side is read sooner than what does not
 
     def part(start: int, stop: int) -> None:
-        overlap.mapped(sets.values, sets.starts, sets.stops, (start, stop), maps)
+        overlap.mapped(sets.values, sets.starts, sizes, laid[start:stop], maps)
 
-    spread(part, sets.counts.sum(axis=0), pool=pool, workers=workers)
+    spread(part, sizes.sum(axis=0)[laid], pool=pool, workers=workers)
     return maps
 
 
+def _emptied(elements: tuple[Any, ...], part: tuple[int, int]) -> tuple[Any, Any]:
+    """Return an empty index with room for some units."""
+    from curate import joins
+
+    (spans, _, smaller), (first, stop) = elements, part
+    whole = int(spans[2, stop - 1] - spans[0, first])
+    short = int((spans[1, first:stop] - spans[0, first:stop])[smaller[first:stop]].sum())
+    return joins.emptied(elements, part, False, _buckets(whole)), joins.emptied(elements, part, True, _buckets(short))
+
+
 def _buckets(elements: int) -> int:
-    """Return how many buckets an index has: a power of two above half of the number of elements.
+    """Return how many buckets an index has: a power of two above half of the number of elements, 256 at least.
 
     Raises:
         UserError: for more elements than an index has numbers for.
@@ -196,37 +208,45 @@ def _buckets(elements: int) -> int:
     if elements >= 1 << 31:
         what = f"{elements:,} elements of texts are more than the {1 << 31:,} that one comparison can hold"
         raise UserError("near copies", what, "raise the threshold, or compare sources in runs of their own")
-    return 1 << max(16, (elements // 2).bit_length())
+    return 1 << max(8, (elements // 2).bit_length())
 
 
-def _cover(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
+def _cover(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
     """Return the keeper of each group, -1 for one that stays, and the similarity to it.
 
-    With several threads the groups of a block look for keepers from before it together; then the block is walked.
+    With several threads the groups of a block look for keepers from before it together; those without one are walked;
+    then the others look for keepers of the block together.
     """
     from curate import joins
 
     pool, workers = by
     size = sets[1].shape[1]
-    index = joins.emptied(elements[1], _buckets(len(elements[1])))
-    best = (np.full(size, -1, np.int32), np.zeros(size, np.float64))
+    index = _emptied(elements, (0, size))
+    best, own = (np.full(size, -1, np.int32), np.zeros(size, np.float64)), _nobody(size)
     if pool is None:
-        joins.settled(sets, elements, index, (0, size, 0), threshold, (*best, _nobody(size)))
+        joins.settled(sets, elements, index, np.arange(size), threshold, (*best, own))
         return best
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
         seen.put(_nobody(size))
-    own, counts = _nobody(size), (sets[2] - sets[1]).sum(axis=0)
-    for start in range(0, size, _BLOCK):
-        stop = min(size, start + _BLOCK)
+    counts = sets[2].sum(axis=0)
 
-        def look(first: int, last: int, start: int = start) -> None:
+    def look(units: Indices, index: tuple[Any, Any]) -> None:
+        def part(first: int, last: int) -> None:
             free = seen.get()
-            joins.probed(sets, elements, index, (start + first, start + last, 0), threshold, (*best, free))
+            joins.probed(sets, elements, index, units[first:last], threshold, (*best, free))
             seen.put(free)
 
-        spread(look, counts[start:stop], pool=pool, workers=workers)
-        joins.settled(sets, elements, index, (start, stop, start), threshold, (*best, own))
+        spread(part, counts[units], pool=pool, workers=workers)
+
+    for start in range(0, size, _BLOCK):
+        block = np.arange(start, min(size, start + _BLOCK))
+        look(block, index)
+        joined, alone = block[best[0][block] >= 0], block[best[0][block] < 0]
+        near = _emptied(elements, (start, start + len(block)))
+        joins.settled(sets, elements, near, alone, threshold, (*best, own))
+        joins.indexed(elements, index, alone[best[0][alone] < 0])
+        look(joined, near)
     return best
 
 
@@ -234,14 +254,14 @@ def _nobody(size: int) -> npt.NDArray[np.int32]:
     return np.full((2, size), -1, np.int32)
 
 
-def _pairs(sets: tuple[Any, ...], elements: tuple[Any, Any], threshold: float, by: tuple[Any, int]) -> Pairs | None:
+def _pairs(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> Pairs | None:
     """Return all pairs, None where they are too many."""
     from curate import joins
 
     pool, workers = by
-    index = joins.emptied(elements[1], _buckets(len(elements[1])))
-    joins.filled(elements, index)
     size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
+    index = _emptied(elements, (0, size))
+    joins.indexed(elements, index, np.arange(size))
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
         seen.put(_nobody(size))

@@ -21,12 +21,6 @@ from curate.threads import threads
 _BLOCK = 1 << 24
 _POINTS = 0x110000
 Hashes = npt.NDArray[np.uint64]
-# What `text.words` makes of a byte: ASCII letters in lower case, digits and `_`, 0 for other ASCII; the rest stays.
-_PLAIN = np.array(
-    [ord(chr(byte).lower()) if chr(byte).isalnum() or chr(byte) == "_" else 0 for byte in range(128)]
-    + list(range(128, 256)),
-    dtype=np.uint8,
-)
 # Characters that may compose with the one before, though they are no marks: vowels and final consonants of Hangul, and
 # vowels of Kirat Rai.
 _COMPOSING = (range(0x1161, 0x1176), range(0x11A8, 0x11C3), range(0x16D63, 0x16D6B))
@@ -57,9 +51,9 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
 
         buffers = _folded(known[start:stop], forms)
         used = ends[start]
-        values = _with_room(values, int(used), kernels.most(buffers))
+        values = _with_room(values, int(used), int((buffers[-1] + 1).sum()) // 2)
         room = values[used:]
-        ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, _PLAIN, width, room)
+        ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, forms.table, width, room)
         ends[start + 1 : stop + 1] += used
     return lists(ends, values, nulls=texts.is_null()).alias("hashes"), pl.Series("words", words)
 
@@ -140,71 +134,64 @@ def _blocks(sizes: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _folded(texts: pl.Series, forms: _Forms) -> tuple[Any, ...]:
-    """Return the texts as bytes, and those beyond ASCII again in folded form.
+    """Return the texts as bytes, and again in folded form those that must be folded as a whole.
 
     Returns:
-        bytes of all texts, where they end (a 0 before), the folded bytes, where each text begins there (-1 for a text
-        of ASCII) and where it ends.
+        bytes of all texts, where they end (a 0 before), the folded bytes, where each text begins there (-1 for one that
+        is folded character by character), and how many bytes each text has when folded.
     """
-    from curate import kernels
-
     lists: Any = texts.rechunk().to_arrow()
     _, offsets, data = lists.buffers()
     ends = np.frombuffer(offsets, np.int64)[lists.offset : lists.offset + len(lists) + 1]
     plain = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    starts, stops = np.full(len(texts), -1, dtype=np.int64), np.zeros(len(texts), dtype=np.int64)
+    firsts, sizes = np.full(len(texts), -1, dtype=np.int64), np.diff(ends)
     foreign = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy())
-    if not len(foreign):
-        return plain, ends, plain[:0], starts, stops
-    kernels.occurring(plain, ends, foreign, forms.seen)
-    table = forms.table()
-    out = forms.room(int((ends[foreign + 1] - ends[foreign]).sum()))
-    reached, entangled = kernels.folded(plain, ends, foreign, table, out)
-    starts[foreign], stops[foreign] = reached[:-1], reached[1:]
-    out = out[: reached[-1]]
+    slow = forms.foreseen(plain, ends, foreign, sizes)
     # Marks and the like: the text has to be folded as a whole.
-    slow = foreign[entangled]
     pieces = [np.frombuffer(text.spaced_words(value), np.uint8) for value in texts.gather(slow).to_list()]
-    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-    starts[slow] = len(out) + np.cumsum(lengths) - lengths
-    stops[slow] = starts[slow] + lengths
-    return plain, ends, np.concatenate([out, *pieces]) if pieces else out, starts, stops
+    sizes[slow] = [len(piece) for piece in pieces]
+    firsts[slow] = np.cumsum(sizes[slow]) - sizes[slow]
+    return plain, ends, np.concatenate([plain[:0], *pieces]), firsts, sizes
 
 
 class _Forms:
     """What each character beyond ASCII that was met becomes: its folded form, blanks around it where it is a word."""
 
     def __init__(self) -> None:
-        self.seen = np.zeros(_POINTS, dtype=np.bool_)
-        self._number = np.zeros(_POINTS, dtype=np.int32)
-        self._pieces = [b" "]  # form 0: whatever is part of no word
-        self._known = np.zeros(_POINTS, dtype=np.bool_)
-        self._room = np.empty(0, dtype=np.uint8)
-
-    def room(self, size: int) -> npt.NDArray[np.uint8]:
-        """Return room for the folded form of so many bytes, the same again and again: new memory is slow."""
-        size *= max(map(len, self._pieces))
-        if size > len(self._room):
-            self._room = np.empty(size, dtype=np.uint8)
-        return self._room
-
-    def table(self) -> tuple[Any, ...]:
-        """Return the table for `kernels.folded` that knows all code points seen."""
         from curate import kernels
 
-        for point in np.flatnonzero(self.seen & ~self._known).tolist():
-            form = folded(chr(point))
-            if form is None:
-                self._number[point] = kernels.ENTANGLED
-            elif form.strip():
-                self._add(point, form.encode())
-        self._known[:] = self.seen
-        starts = np.concatenate([[0], np.cumsum([len(piece) for piece in self._pieces])]).astype(np.int32)
-        return self._number, starts, np.frombuffer(b"".join(self._pieces), np.uint8)
+        self._seen = np.zeros(_POINTS, dtype=np.bool_)
+        self._number = np.full(_POINTS, kernels.UNKNOWN, dtype=np.int32)
+        self._pieces = [b" "]  # form 0: whatever is part of no word
+        self._tabulate()
 
-    def _add(self, point: int, form: bytes) -> None:
-        self._number[point] = len(self._pieces)
-        self._pieces.append(form)
+    def foreseen(self, data: Any, ends: Any, rows: Any, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Write the sizes of some texts when folded, and return those that must be folded as a whole."""
+        from curate import kernels
+
+        while kernels.foreseen(data, ends, rows, self.table, self._seen, sizes):
+            for point in np.flatnonzero(self._seen).tolist():
+                self._learn(point)
+            self._seen[:] = False
+            self._tabulate()
+        slow: npt.NDArray[np.int64] = rows[sizes[rows] == kernels.ENTANGLED]
+        return slow
+
+    def _learn(self, point: int) -> None:
+        from curate import kernels
+
+        form = folded(chr(point))
+        if form is None:
+            self._number[point] = kernels.ENTANGLED
+        elif form.strip():
+            self._number[point] = len(self._pieces)
+            self._pieces.append(form.encode())
+        else:
+            self._number[point] = 0
+
+    def _tabulate(self) -> None:
+        starts = np.concatenate([[0], np.cumsum([len(piece) for piece in self._pieces])]).astype(np.int32)
+        self.table = self._number, starts, np.frombuffer(b"".join(self._pieces), np.uint8)
 
 
 def folded(character: str) -> str | None:
