@@ -30,6 +30,7 @@ CHARACTERS = 300  # of prompt and completion together
 COMPLETION = 60
 VOCABULARY = 5000
 GOAL_MIB = 2048
+PLACES = ("--folder", "--out")
 RECIPE = """
 name = "reading"
 seed = 13
@@ -135,13 +136,20 @@ def show(part: str, found: dict[str, Any], records: int) -> dict[str, Any]:
     return {**found, **speed}
 
 
+def asked_as(arguments: Sequence[str]) -> str:
+    """Return a command without the places that it reads and writes, which are of one machine and change no result."""
+    kept = [one for before, one in zip(["", *arguments], arguments, strict=False)
+            if one not in PLACES and before not in PLACES]  # fmt: skip
+    return " ".join(["python", *kept])
+
+
 def write(path: Path, **found: Any) -> None:
     """Write results with what they were made by."""
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in ("polars", "pyarrow", "orjson")}
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    facts = {"command": " ".join(["python", *sys.argv]), "commit": commit, "versions": versions, **found}
+    facts = {"command": asked_as(sys.argv), "commit": commit, "versions": versions, **found}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     print(f"wrote {path}")

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+from reading import asked_as
 
 from curate import catalog, schema
 from curate.ingest import SLICE
@@ -112,7 +113,7 @@ def write(path: Path, **found: Any) -> None:
     """Write results with what they were made by."""
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
-    facts = {"command": " ".join(["python", *sys.argv]), "commit": commit(), "versions": versions, **found}
+    facts = {"command": asked_as(sys.argv), "commit": commit(), "versions": versions, **found}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     print(f"wrote {path}")
