@@ -44,7 +44,9 @@ def decided(proof: ModuleType, found: list[dict[str, Any]], **plan: Any) -> list
 def test_no_seed_of_the_plan_was_looked_at_before(name: str) -> None:
     plan = PLAN[name]
     assert not set(plan["seeds"]) & set(plan["pilot"])
-    assert len(plan["seeds"]) == len(set(plan["seeds"])) >= 8
+    # Fewer than eight decide too little; what only explores claims nothing, and is told with its wide intervals.
+    claims = any(not one.get("exploratory") for one in plan["contrasts"])
+    assert len(plan["seeds"]) == len(set(plan["seeds"])) >= (8 if claims else 4)
 
 
 @pytest.mark.parametrize("name", PLAN)
