@@ -6,9 +6,9 @@ import numpy as np
 
 from curate.neighbours import BLOCK, Indices, Numbers, Vectors, gridded
 
-# Rows that lead, kept up to date after every pick: their vectors stay in the cache of a core (1,024 x 384 float32 are
-# 1.5 MB). Of 512, 1,024, 2,048 and 4,096 the fastest with 50,000 rows (bench/selection.py).
-LEADING = 1024
+# Rows that lead, kept up to date after every pick: of 256 to 6,144 the fastest with 50,000 rows on a quiet machine (1.8
+# CPU seconds; 2.3 with 1,024).
+LEADING = 3072
 # Added to the diagonal of the cosines, so that more rows than dimensions have a volume.
 RIDGE = 0.1
 
