@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing import active_children
 from pathlib import Path
@@ -24,10 +25,13 @@ from typing import Any
 
 from reading import ROOT, write
 
+sys.path.append(str(ROOT / "tests" / "support"))
+
+from sharing import sharded
+
 import curate
-from curate import audit, ingest, shards
+from curate import audit, ingest
 from curate.recipe import Recipe
-from curate.slices import Shard
 
 OUT = ROOT / "bench" / "results" / "contract.json"
 # Records per slice: thirteen slices of the sample; the audit has only 40 records.
@@ -127,27 +131,11 @@ def killed(recipe: Recipe, out: Path) -> curate.Run:
     return curate.run(recipe, out=out, workers=2)
 
 
-def sharded(of: int) -> Callable[[Recipe, Path], curate.Run]:
-    """Return how to work out all shards of all stages, then merge; nothing may be left to work out."""
-
-    def run(recipe: Recipe, out: Path) -> curate.Run:
-        for stage in recipe.stages:
-            for number in reversed(range(of)):
-                done = shards.work(recipe, Shard(number, of), stage=stage.name, out=out)
-                assert (done["missing"] is None) == (number == 0)
-        assert shards.require(recipe, out=out) == [stage.name for stage in recipe.stages]
-        merged = curate.run(recipe, out=out)
-        assert all(step["cached"] for stage in merged.manifest["stages"] for step in stage["steps"])
-        return merged
-
-    return run
-
-
 WAYS: dict[str, Callable[[Recipe, Path], curate.Run]] = {
     "one process": one_process,
     "two workers": workers,
     "killed": killed,
-    **{f"{of} shards": sharded(of) for of in (1, 3, 7)},
+    **{f"{of} shards": partial(sharded, of=of) for of in (1, 3, 7)},
     "ray": on_ray,
 }
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from forks import ROOT, Commands, commands
 from projects import lay_out, questions
+from sharing import sharded
 
 import curate
 from curate import ingest, shards
-from curate.recipe import Recipe
 from curate.slices import Rows, Shard
 
 RAY = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'curatune[ray]'")
@@ -69,17 +69,6 @@ def tables(run: Path) -> list[bytes]:
 
 def small(folder: Path, recipe: str = RECIPE) -> Path:
     return lay_out(folder, questions(300), recipe=recipe)
-
-
-def sharded(recipe: Recipe, out: Path, of: int) -> None:
-    """Work out all shards of all stages, the last ones first, then merge; nothing may be left to work out."""
-    for stage in recipe.stages:
-        for number in reversed(range(of)):
-            done = shards.work(recipe, Shard(number, of), stage=stage.name, out=out)
-            assert (done["missing"] is None) == (number == 0)
-    assert shards.require(recipe, out=out) == [stage.name for stage in recipe.stages]
-    run = curate.run(recipe, out=out)
-    assert all(step["cached"] for stage in run.manifest["stages"] for step in stage["steps"])
 
 
 def with_ray(recipe: Path, out: Path, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
