@@ -75,7 +75,7 @@ class Runner:
         info = catalog.describe(use.step)
         arguments = catalog.resolved(info, use.arguments, resolve=self.recipe.resolve)
         read = [name for name in dict.fromkeys(strings(arguments)) if name in signals.columns]
-        extra = signals.select(read)
+        extra = signals[read] if read else pl.DataFrame(height=signals.height)
         base = self._base_key(info, arguments, read)
         if info.kind == "row-wise":
             result, cached, cost = self._slices(use, info, (use.step, arguments, base), extra, None)

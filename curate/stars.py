@@ -72,7 +72,9 @@ def units(state: pl.DataFrame, *, on: str | list[str]) -> Units:
         return Units(places, places)
     records = state["record"]
     if records.is_sorted():  # as ids begin like their records, they are but for rows of records that begin alike
-        begins = (records != records.shift()).fill_null(True).to_numpy()
+        # Slices are views; `shift` would copy the texts.
+        begins = np.ones(len(records), dtype=np.bool_)
+        begins[1:] = (records[1:] != records[:-1]).to_numpy()
         return Units(np.flatnonzero(begins), np.cumsum(begins) - 1)
     numbered = state.select("record", place=pl.Series(places))
     found = numbered.select(pl.col("place").min().over("record"))["place"].to_numpy()
@@ -108,21 +110,18 @@ def order(state: pl.DataFrame, *, found: Units, prefer: str | list[str] = "longe
     Raises:
         UserError: for a preference that is none.
     """
-    # What is compared may be large, and is not looked at here.
-    flat = [column for column, kind in state.schema.items() if not kind.is_nested()]
-    first = state.select(flat)[found.first]
     keys = []
     for name in [prefer] if isinstance(prefer, str) else prefer:
         wanted = name.removeprefix("-")
         if wanted.startswith("source="):
-            value = first["source"] == wanted.removeprefix("source=")
+            value = state["source"] == wanted.removeprefix("source=")
         elif wanted in ("longest", "turns"):
-            value = first["length" if wanted == "longest" else "turns"]
-        elif "." in wanted and wanted in first.columns and _ordered(first[wanted].dtype):
-            value = first[wanted]
+            value = state["length" if wanted == "longest" else "turns"]
+        elif "." in wanted and wanted in state.columns and _ordered(state[wanted].dtype):
+            value = state[wanted]
         else:
             raise UserError(f"prefer = '{name}'", "is no numeric signal", suggest(wanted, PREFERENCES))
-        keys.append(value.cast(pl.Float64) * (-1.0 if name.startswith("-") else 1.0))
+        keys.append(value.gather(found.first).cast(pl.Float64) * (-1.0 if name.startswith("-") else 1.0))
     own = np.arange(len(found.first), dtype=np.int64)
     if not keys:
         return own

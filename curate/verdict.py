@@ -128,6 +128,8 @@ def broken(rule: Keep, frame: pl.DataFrame) -> tuple[Flags, Flags, Flags]:
     Returns:
         Three (n,) bool arrays: failed, unknown (null signal), and covered by the rule's `where`.
     """
+    # By name, since `select` would copy all columns where they are not cut into pieces alike.
+    frame = frame[list({rule.signal, *rule.where})]
     listed = rule.any_of is not None or rule.none_of is not None
     test = _membership(rule, frame[rule.signal]) if listed else failing(rule)
     covered = pl.lit(True)

@@ -33,7 +33,8 @@ def lengths(view: View) -> dict[str, Any]:
     """Return quantiles, histograms in powers of two, survival at each window by group, and packing."""
     sizes = turns.sizes(view)
     counted = "trained" in sizes.columns
-    base = view.base.hstack(sizes.select(*COUNTED)) if counted else view.base
+    base = view.base.select({"source", "task", "kept", "blank", "tokens", "response_tokens", *MEASURES})
+    base = base.hstack(sizes.select(*COUNTED)) if counted else base
     kept, kept_sizes = base.filter("kept"), sizes.filter("kept")
     titles = MEASURES | (COUNTED if counted else {})
     blank = base["kept"] & base["blank"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from curate import chance
@@ -18,6 +19,8 @@ from curate.schema import ROW
 BYTES_PER_TOKEN = 4
 TOKENS_METHOD = f"tokens are estimated as UTF-8 bytes of prompt and response ÷ {BYTES_PER_TOKEN}, no tokenizer is run"
 VERDICTS = ("kept", "dropped_at", "dropped_by", "flagged_by")
+_GROUPS = ("id", "record", "source", "task", "template", "lang", "license", *VERDICTS)
+_READ = (*_GROUPS, "messages", "prompt", "response", "slots")
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,14 @@ def open_view(run: Path, *, name: str | None = None) -> View:
     schema = folder.scan().collect_schema()
     signals = {key: kind for key, kind in schema.items() if key not in ROW and key not in VERDICTS}
     order = {stage["name"]: index for index, stage in enumerate(manifest["stages"])}
-    base = folder.scan().select(*_columns(order)).collect()
-    copies = folder.scan("mix").select("id", "copies").collect()
-    base = base.join(copies, on="id", how="left", maintain_order="left").with_columns(pl.col("copies").fill_null(0))
-    return View(folder, manifest, base, signals, name or str(run))
+    copies, parts, used = folder.mix(["copies"])["copies"].to_numpy(), [], 0
+    for part in folder.parts(_READ):
+        kept = part["kept"].to_numpy()
+        own = np.zeros(part.height, copies.dtype)
+        own[kept] = copies[used : used + int(kept.sum())]  # the mix holds the kept rows in the same order
+        used += int(kept.sum())
+        parts.append(part.select(*_columns(order), pl.Series("copies", own)))
+    return View(folder, manifest, pl.concat(parts), signals, name or str(run))
 
 
 def _columns(order: dict[str, int]) -> list[pl.Expr]:
@@ -94,7 +101,7 @@ def _columns(order: dict[str, int]) -> list[pl.Expr]:
     size = pl.col("prompt").str.len_bytes() + pl.col("response").str.len_bytes()
     stage = pl.col("dropped_at").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return [
-        pl.col("id", "record", "source", "task", "template", "lang", "license", *VERDICTS),
+        pl.col(*_GROUPS),
         pl.col("messages").list.len().alias("turns"),
         pl.col("prompt").str.len_chars().alias("prompt_characters"),
         pl.col("response").str.len_chars().alias("response_characters"),

@@ -85,7 +85,7 @@ def _chance(view: View) -> Iterator[tuple[str, str]]:
 
 def _extremes(view: View) -> Iterator[tuple[str, str]]:
     """Yield kept rows with the highest scores, and the longest and shortest responses."""
-    kept = view.base.filter("kept")
+    kept = view.base.select("id", "kept", "response_characters").filter("kept")
     if not kept.height:
         return
     for name in (name for name in SCORES if name in view.signals):
