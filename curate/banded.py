@@ -27,8 +27,8 @@ SAMPLE, LOOKED = 500, 1 << 20
 _IN_MEMORY = 1 << 28
 _Hashes = npt.NDArray[np.uint64]
 _Sizes = npt.NDArray[np.int32]
-# Of m units: fingerprints (m, 2), sizes of the sets (f, m), hashes of the bands (bands, m).
-Sketched = tuple[_Hashes, _Sizes, _Hashes]
+# Of m units: sizes of the sets (f, m), hashes of the bands (bands, m).
+Sketched = tuple[_Sizes, _Hashes]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Sketch:
     Args:
         shards: gives the columns of sets shard by shard, in the order of the rows, as often as it is asked.
         places: (m,) the row of each unit, ascending.
+        prints: (m, 2) what tells its sets; not needed where units are only sketched or read.
         columns: how many there are.
         permutations: factors and offsets of the permutations.
         bands: into how many bands a signature is cut.
@@ -46,6 +47,7 @@ class Sketch:
 
     shards: Callable[[], Iterator[Sequence[Ragged]]]
     places: Indices
+    prints: _Hashes
     columns: int
     permutations: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
     bands: int
@@ -76,14 +78,14 @@ def joined(
     if not len(order):
         found = similar.walked(similar.units([], places=order), elements=_none, threshold=threshold, every=every)
         return Groups(order, order), *found, {}
-    known = grouped(sketched(sketch), order)
+    known = grouped(sketch, sketched(sketch), order)
     return walked(sketch, known, threshold=threshold, every=every, seed=seed)
 
 
-def grouped(found: Sketched, order: Indices) -> tuple[Groups, _Sizes, _Hashes]:
+def grouped(sketch: Sketch, found: Sketched, order: Indices) -> tuple[Groups, _Sizes, _Hashes]:
     """Return the groups of equal texts, with the sizes of all sets and the hashes of all bands."""
-    prints, sizes, keys = found
-    return similar.led(prints, np.min(sizes, axis=0) > 0, order), sizes, keys
+    sizes, keys = found
+    return similar.led(sketch.prints, np.min(sizes, axis=0) > 0, order), sizes, keys
 
 
 def walked(
@@ -119,17 +121,16 @@ def _none(*_: Any) -> tuple[Any, ...]:
 def room(sketch: Sketch) -> Sketched:
     """Return room for what is sketched."""
     size = len(sketch.places)
-    return np.empty((size, 2), np.uint64), np.zeros((sketch.columns, size), np.int32), _room(sketch.bands, size)
+    return np.zeros((sketch.columns, size), np.int32), _room(sketch.bands, size)
 
 
 def sketched(sketch: Sketch) -> Sketched:
-    """Return fingerprints, sizes of the sets and hashes of the bands of all units."""
+    """Return sizes of the sets and hashes of the bands of all units."""
     from curate import sketches
 
-    prints, sizes, keys = room(sketch)
+    sizes, keys = room(sketch)
     with threads(sketch.workers) as pool:
         for first, last, texts in sketch.parts():
-            prints[first:last] = similar.fingerprints(texts, pool=pool, workers=sketch.workers)
             sizes[:, first:last] = texts.counts
 
             def cut(start: int, stop: int, texts: Units = texts, first: int = first) -> None:
@@ -137,7 +138,7 @@ def sketched(sketch: Sketch) -> Sketched:
                 sketches.banded(some, (start, stop), sketch.permutations, (keys, first))
 
             spread(cut, texts.counts.sum(axis=0), pool=pool, workers=sketch.workers)
-    return prints, sizes, keys
+    return sizes, keys
 
 
 def _room(bands: int, units: int) -> _Hashes:

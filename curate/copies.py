@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curate import schema, similar, stars, wordsets
 from curate.errors import UserError
 from curate.schema import Measured
-from curate.shingles import Ragged
+from curate.shingles import BASE, Ragged, mixed
 from curate.similar import Groups, Pairs
 
 
@@ -25,21 +26,29 @@ def state(rows: pl.DataFrame, *, on: str | list[str], shingle: int) -> pl.DataFr
 
     Returns:
         Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null); known (bool, whether none
-        is), length (u32, words of all of them) and turns (u32).
+        is), print_0 and print_1 (u64, 128 bits that are equal where all sets are), length (u32, words of all columns)
+        and turns (u32).
     """
     if shingle < 1:
         raise UserError(f"shingle = {shingle}", "must be at least 1", "leave it out for 3")
     found, lengths = {}, pl.repeat(0, rows.height, dtype=pl.UInt32, eager=True)
+    prints = np.zeros((rows.height, 2), dtype=np.uint64)
     for number, column in enumerate(stars.columns(on)):
-        found[f"hashes_{number}"], words = wordsets.word_sets(schema.column_text(rows, column), width=shingle)
-        lengths = lengths + words
+        found[f"hashes_{number}"], words, sums = wordsets.word_sets(schema.column_text(rows, column), width=shingle)
+        lengths, prints = lengths + words, mixed(prints * np.uint64(BASE) + sums)
     known = pl.DataFrame(found).select(known=pl.all_horizontal(pl.all().is_not_null()))
-    return pl.DataFrame(found).hstack(known).hstack(stars.merits(rows, lengths))
+    told = pl.DataFrame({f"print_{half}": prints[:, half] for half in range(2)})
+    return pl.DataFrame(found).hstack(known).hstack(told).hstack(stars.merits(rows, lengths))
 
 
 def columns(state: pl.DataFrame, on: str | list[str], *, workers: int = 1) -> list[Ragged]:
     """Return the sets of each column."""
     return [wordsets.ragged(state[f"hashes_{number}"], workers=workers) for number in range(len(stars.columns(on)))]
+
+
+def prints(state: pl.DataFrame, places: stars.Indices) -> npt.NDArray[np.uint64]:
+    """Return what tells the sets of the units at some places, (m, 2)."""
+    return np.stack([state[f"print_{half}"].to_numpy()[places] for half in range(2)], axis=1)
 
 
 def require(threshold: float) -> None:

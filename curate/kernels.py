@@ -80,7 +80,7 @@ def _beyond(data: U8, at: int, stop: int) -> int:
 
 
 @jit
-def foreseen(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], seen: Flags, sizes: I64) -> int:
+def foreseen(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], seen: Flags, sizes: I64) -> None:
     """Write how many bytes the folded forms of some texts take; ASCII stays as it is.
 
     Args:
@@ -91,34 +91,30 @@ def foreseen(data: U8, ends: I64, rows: I64, forms: tuple[I32, I32, U8], seen: F
             text must be folded as a whole, `UNKNOWN` where that was not looked up yet), and the forms end to end: form
             i is `bytes[starts[i]:starts[i + 1]]`.
         seen: one flag for each code point; those of unknown ones are set.
-        sizes: of all texts; `ENTANGLED` where the text must be folded as a whole.
-
-    Returns:
-        How often an unknown character was met.
+        sizes: of all texts; `UNKNOWN` where a character is, else `ENTANGLED` where the text must be folded as a whole.
     """
     number, starts, _ = forms
-    unknown = 0
     for row in rows:
         size: Any = ends[row + 1] - ends[row]
-        whole = False
+        whole, unknown = False, False
         at = _beyond(data, ends[row], ends[row + 1])
         while at < ends[row + 1]:
             point, width = _decoded(data, at)
             form = number[point]
             if form == UNKNOWN:
-                seen[point] = True
-                unknown += 1
+                seen[point] = unknown = True
             elif form == ENTANGLED:
                 whole = True
             else:
                 size += starts[form + 1] - starts[form] - width
             at = _beyond(data, at + width, ends[row + 1])
-        sizes[row] = ENTANGLED if whole else size
-    return unknown
+        sizes[row] = UNKNOWN if unknown else (ENTANGLED if whole else size)
 
 
 @jit
-def shingled(texts: tuple[U8, I64, U8, I64, I64], forms: tuple[I32, I32, U8], width: int, out: U64) -> tuple[I64, U32]:
+def shingled(
+    texts: tuple[U8, I64, U8, I64, I64], forms: tuple[I32, I32, U8], width: int, out: U64
+) -> tuple[I64, U32, U64]:
     """Write the distinct shingle hashes of each text to `out`, in the order in which they first occur.
 
     A word is a run of ASCII letters, in lower case, digits and `_`, and of bytes beyond ASCII of the folded text,
@@ -134,7 +130,8 @@ def shingled(texts: tuple[U8, I64, U8, I64, I64], forms: tuple[I32, I32, U8], wi
         out: room for half as many as the folded texts have bytes: a word and a blank are two.
 
     Returns:
-        Where the hashes of each text end, (n,) int64, and how many words it has, (n,) uint32.
+        Where the hashes of each text end, (n,) int64, how many words it has, (n,) uint32, and what `summed` says of its
+        hashes, (n, 2) uint64.
     """
     raw, edges, whole, firsts, sizes = texts
     rows = len(firsts)
@@ -146,10 +143,10 @@ def shingled(texts: tuple[U8, I64, U8, I64, I64], forms: tuple[I32, I32, U8], wi
     letters = np.zeros(8 * (longest // 64 + 2), np.uint64)  # whole marks, and a number to read beyond
     marks = np.zeros(longest // 64 + 1, np.uint64)
     spelled = letters.view(np.uint8)
-    ends, words = np.zeros(rows, np.int64), np.zeros(rows, np.uint32)
+    ends, words, sums = np.zeros(rows, np.int64), np.zeros(rows, np.uint32), np.zeros((rows, 2), np.uint64)
     used = 0
     for row in range(rows):
-        size = sizes[row]
+        size, before = sizes[row], used
         if firsts[row] >= 0:
             _lower(whole[firsts[row] : firsts[row] + size], spelled)
         else:
@@ -158,8 +155,18 @@ def shingled(texts: tuple[U8, I64, U8, I64, I64], forms: tuple[I32, I32, U8], wi
         _mark(letters, size, marks)
         scratch = (ring, table[: _room(size)], stamps, row + 1)
         used, words[row] = _shingle((letters, marks), size, width, scratch, out, used)
-        ends[row] = used
-    return ends, words
+        ends[row], sums[row] = used, summed(out[before:used])
+    return ends, words, sums
+
+
+@jit
+def summed(values: U64) -> tuple[Any, Any]:
+    """Return 128 bits that tell sets of hashes from each other, in whatever order they are."""
+    first, second = _U(0), _U(len(values))
+    for value in values:
+        first += value
+        second += mixed(value ^ BASE)
+    return first, second
 
 
 @jit

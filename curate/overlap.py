@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.kernels import BASE, I32, I64, U64, jit, mixed, ones
+from curate.kernels import BASE, I32, I64, U64, jit, mixed, ones, summed
 
 Maps = npt.NDArray[np.uint64]
 Sets = tuple[U64, I64, I32, Maps]
@@ -28,17 +28,15 @@ _SPREAD = 4
 
 
 @jit
-def fingerprinted(values: U64, starts: I64, stops: I64, part: tuple[int, int], known: U64) -> None:
-    """Write 128 bits for the sets of each unit of a part, (m, 2), that do not depend on the order of their hashes."""
-    known[part[0] : part[1]] = 0
+def fingerprinted(values: U64, starts: I64, stops: I64) -> U64:
+    """Return 128 bits for the sets of each unit, (m, 2), that do not depend on the order of their hashes."""
+    known = np.zeros((starts.shape[1], 2), np.uint64)
     for column in range(len(starts)):
-        for unit in range(part[0], part[1]):
-            first, second = _NONE, _U(stops[column, unit] - starts[column, unit])
-            for at in range(starts[column, unit], stops[column, unit]):
-                first += values[at]
-                second += mixed(values[at] ^ BASE)
+        for unit in range(len(known)):
+            first, second = summed(values[starts[column, unit] : stops[column, unit]])
             known[unit, 0] = mixed(known[unit, 0] * BASE + first)
             known[unit, 1] = mixed(known[unit, 1] * BASE + second)
+    return known
 
 
 @jit

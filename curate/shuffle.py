@@ -80,8 +80,8 @@ def joined(
     if not (isinstance(columns, Columns) and isinstance(columns.parts, Parts) and columns.parts.hands and len(order)):
         return banded.joined(sketch, order=order, threshold=threshold, every=every, seed=seed)
     parts, hands = columns.parts, columns.parts.hands
-    sent = replace(sketch, shards=replace(columns, parts=parts.sent()), workers=1)
-    grouped, sizes, keys = banded.grouped(_sketched(sketch, columns, parts, hands), order)
+    sent = replace(sketch, shards=replace(columns, parts=parts.sent()), prints=sketch.prints[:0], workers=1)
+    grouped, sizes, keys = banded.grouped(sketch, _sketched(sent, columns, parts, hands), order)
     tasks = (
         _Bands(sent, np.asarray(keys[low : low + BANDS])[:, grouped.walked], grouped.walked, sizes, threshold)
         for low in range(0, len(keys), BANDS)
@@ -104,10 +104,10 @@ def _sketched(sketch: Sketch, columns: Columns, parts: Parts, hands: Hands) -> b
     tasks = []
     for number, (low, high) in enumerate(pairwise(cuts)):
         own = replace(columns, parts=parts.some(number))
-        tasks.append(replace(sketch, shards=own, places=sketch.places[low:high] - edges[number], workers=1))
-    prints, sizes, keys = whole = banded.room(sketch)
+        tasks.append(replace(sketch, shards=own, places=sketch.places[low:high] - edges[number]))
+    sizes, keys = whole = banded.room(sketch)
     for (low, high), found in zip(pairwise(cuts), hands.map(banded.sketched, tasks), strict=True):
-        prints[low:high], sizes[:, low:high], keys[:, low:high] = found
+        sizes[:, low:high], keys[:, low:high] = found
     return whole
 
 

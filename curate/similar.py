@@ -57,6 +57,12 @@ class Units:
         found: Indices = self.stops - self.starts
         return found
 
+    @property
+    def worded(self) -> npt.NDArray[np.bool_]:
+        """Return which units have words in every column, (m,)."""
+        found: npt.NDArray[np.bool_] = np.min(self.counts, axis=0) > 0
+        return found
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -105,26 +111,13 @@ def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
     return Units(values, starts.astype(np.int64), stops.astype(np.int64))
 
 
-def groups(sets: Units, *, order: Indices, workers: int = 1) -> Groups:
+def groups(sets: Units, *, order: Indices) -> Groups:
     """Group the units by their sets; the first of each group in the order speaks for it."""
     if not len(order):
         return Groups(order, order)
-    with threads(workers) as pool:
-        prints = fingerprints(sets, pool=pool, workers=workers)
-    return led(prints, np.min(sets.counts, axis=0) > 0, order)
-
-
-def fingerprints(sets: Units, *, pool: Executor | None, workers: int) -> npt.NDArray[np.uint64]:
-    """Return 128 bits for the sets of each unit, (m, 2)."""
     from curate import overlap
 
-    prints = np.empty((sets.starts.shape[1], 2), np.uint64)
-
-    def part(start: int, stop: int) -> None:
-        overlap.fingerprinted(sets.values, sets.starts, sets.stops, (start, stop), prints)
-
-    spread(part, sets.counts.sum(axis=0), pool=pool, workers=workers)
-    return prints
+    return led(overlap.fingerprinted(sets.values, sets.starts, sets.stops), sets.worded, order)
 
 
 def led(prints: npt.NDArray[np.uint64], worded: npt.NDArray[np.bool_], order: Indices) -> Groups:

@@ -28,8 +28,8 @@ _COMPOSING = (range(0x1161, 0x1176), range(0x11A8, 0x11C3), range(0x16D63, 0x16D
 _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 
 
-def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
-    """Return the distinct word shingles of each text as hashes, and how many words it has.
+def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series, Hashes]:
+    """Return the distinct word shingles of each text as hashes, how many words it has, and what tells the set.
 
     Words are those of `text.words`. A text with fewer words than `width` is one shingle of all its words. Two
     different shingles share a hash with probability 2**-64.
@@ -39,13 +39,15 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
         width: words in a shingle, at least 1.
 
     Returns:
-        Hashes (list[u64], distinct, in the order of the text, none is 0; null where the text is null) and words (u32).
+        Hashes (list[u64], distinct, in the order of the text, none is 0; null where the text is null), words (u32), and
+        128 bits that are equal where the sets are, (n, 2) uint64.
     """
     known = texts.fill_null("")
     sizes = known.str.len_bytes().to_numpy().astype(np.int64)
     forms = _Forms()
     values = _room(int(sizes.sum()) // 2 + len(texts))
     ends, words = np.zeros(len(texts) + 1, dtype=np.int64), np.zeros(len(texts), dtype=np.uint32)
+    sums = np.zeros((len(texts), 2), dtype=np.uint64)
     for start, stop in _blocks(sizes):
         from curate import kernels
 
@@ -53,9 +55,10 @@ def word_sets(texts: pl.Series, *, width: int) -> tuple[pl.Series, pl.Series]:
         used = ends[start]
         values = _with_room(values, int(used), int((buffers[-1] + 1).sum()) // 2)
         room = values[used:]
-        ends[start + 1 : stop + 1], words[start:stop] = kernels.shingled(buffers, forms.table, width, room)
+        found = kernels.shingled(buffers, forms.table, width, room)
+        ends[start + 1 : stop + 1], words[start:stop], sums[start:stop] = found
         ends[start + 1 : stop + 1] += used
-    return lists(ends, values, nulls=texts.is_null()).alias("hashes"), pl.Series("words", words)
+    return lists(ends, values, nulls=texts.is_null()).alias("hashes"), pl.Series("words", words), sums
 
 
 def lists(ends: npt.NDArray[np.int64], values: Hashes, *, nulls: pl.Series) -> pl.Series:
@@ -169,7 +172,10 @@ class _Forms:
         """Write the sizes of some texts when folded, and return those that must be folded as a whole."""
         from curate import kernels
 
-        while kernels.foreseen(data, ends, rows, self.table, self._seen, sizes):
+        ahead = rows
+        while len(ahead):
+            kernels.foreseen(data, ends, ahead, self.table, self._seen, sizes)
+            ahead = ahead[sizes[ahead] == kernels.UNKNOWN]
             for point in np.flatnonzero(self._seen).tolist():
                 self._learn(point)
             self._seen[:] = False

@@ -33,7 +33,8 @@ def state(rows: pl.DataFrame, *, on: str | list[str] = "content", shingle: int =
 
     Returns:
         Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null; two different shingles share
-        a hash with probability 2**-64); known (bool), length (u32, words) and turns (u32).
+        a hash with probability 2**-64); known (bool), print_0 and print_1 (u64, equal where all sets are), length
+        (u32, words) and turns (u32).
     """
     return copies.state(rows, on=on, shingle=shingle)
 
@@ -100,6 +101,7 @@ def decide(
     sketch = banded.Sketch(
         shards=shuffle.Columns(shards, on) if shards else lambda: iter(whole),
         places=found.first,
+        prints=copies.prints(state, found.first),
         columns=len(stars.columns(on)),
         permutations=permuted(permutations),
         bands=bands,

@@ -21,7 +21,8 @@ def state(rows: pl.DataFrame, *, on: str | list[str] = "content", shingle: int =
 
     Returns:
         Per column k of `on`: hashes_k (list[u64], distinct; null where the text is null; two different shingles share
-        a hash with probability 2**-64); known (bool), length (u32, words) and turns (u32).
+        a hash with probability 2**-64); known (bool), print_0 and print_1 (u64, equal where all sets are), length
+        (u32, words) and turns (u32).
     """
     return copies.state(rows, on=on, shingle=shingle)
 
@@ -71,7 +72,7 @@ def decide(
     found = stars.units(state, on=on)
     sets = similar.units(copies.columns(state, on, workers=workers), places=found.first)
     order = stars.order(state, found=found, prefer=prefer)
-    grouped = similar.groups(sets, order=order, workers=workers)
+    grouped = similar.led(copies.prints(state, found.first), sets.worded, order)
     walked, pairs = similar.walked(
         sets.take(grouped.walked),
         elements=rarity.rarest(threshold),

@@ -118,9 +118,10 @@ def test_little_and_nothing_is_shared_out_too(contents: list[str]) -> None:
 
 def test_a_sketch_without_parts_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
+    none = minhash.np.zeros(0, int)
     monkeypatch.setattr(banded, "joined", lambda sketch, **given: asked.append("here") or (None,) * 4)
     shuffle.joined(
-        banded.Sketch(lambda: iter([]), minhash.np.zeros(0, int), 1, minhash.permuted(8), 2),
-        order=minhash.np.zeros(0, int), threshold=0.5, every=True, seed=0,
+        banded.Sketch(lambda: iter([]), none, none.reshape(0, 2).astype(minhash.np.uint64), 1, minhash.permuted(8), 2),
+        order=none, threshold=0.5, every=True, seed=0,
     )  # fmt: skip
     assert asked == ["here"]

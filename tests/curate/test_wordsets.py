@@ -17,7 +17,7 @@ TEXTS = st.lists(st.one_of(st.text(alphabet=PIECES, max_size=20), st.text(max_si
 
 
 def sets(texts: list[str | None], width: int) -> tuple[list[list[int] | None], list[int]]:
-    found, words = wordsets.word_sets(pl.Series(texts, dtype=pl.String), width=width)
+    found, words, _ = wordsets.word_sets(pl.Series(texts, dtype=pl.String), width=width)
     return found.to_list(), words.to_list()
 
 
