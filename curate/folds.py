@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +58,14 @@ def judged(features: Floats, labels: Numbers, folds: Numbers) -> Judged:
     trusted |= ~np.isin(labels, labels[trusted])
     second = confident(_probabilities(_scores(features, labels, folds, trusted)), labels)
     return replace(second, first=first.probabilities)
+
+
+def averaged(features: Floats, labels: Numbers, deals: Sequence[Numbers]) -> Judged:
+    """Return what is thought of the labels on average over some deals of the folds; see `judged`."""
+    found = [judged(features, labels, folds) for folds in deals]
+    whole = confident(np.mean([one.probabilities for one in found], axis=0), labels)
+    noise, first = float(np.mean([one.noise for one in found])), np.mean([one.first for one in found], axis=0)
+    return replace(whole, noise=noise, first=first)
 
 
 def learnt(probabilities: Floats, labels: Numbers) -> float:
