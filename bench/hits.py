@@ -7,7 +7,8 @@ from typing import Any
 
 from curate.intervals import wilson
 
-DECIDED = ("better", "worse")
+DECIDED, EQUAL, OPEN = ("better", "worse"), ("equivalent",), ("inconclusive",)
+SIGNS = {"better": "helpful", "worse": "harmful"}
 Told = Sequence[Mapping[str, Any]]
 
 
@@ -15,33 +16,38 @@ def counted(told: Told, *, margin: float) -> dict[str, Any]:
     """Return how often the verdicts are right, each share with its 95 % interval.
 
     Args:
-        told: of each change `verdict`, `detectable`, `sign`, `true` and `rows_differ`.
+        told: of each change `verdict`, `detectable`, `sign` and `rows_differ`, and `true` where it was measured.
         margin: the smallest difference that matters.
     """
     decided = [one for one in told if one["verdict"] in DECIDED]
     harmless = [one for one in told if one["sign"] == "harmless"]
     differing = [one for one in harmless if one["rows_differ"]]
-    real = [one for one in told if one["sign"] in ("harmful", "helpful")]
-    unsure = [one for one in told if one["verdict"] == "inconclusive"]
-    equal = [one for one in told if one["verdict"] == "equivalent"]
+    signed = [one for one in decided if one["sign"] in SIGNS.values() or one in harmless]
+    real = [one for one in told if one["sign"] in SIGNS.values()]
+    known = [one for one in told if "true" in one]
+    sure, open_ones, equal = ([one for one in known if one["verdict"] in some] for some in (DECIDED, OPEN, EQUAL))
     groups: dict[str, tuple[Told, Told]] = {
-        "better_or_worse_right": ([one for one in decided if _gain(one) >= margin / 2], decided),
-        "better_or_worse_of_true_sign": ([one for one in decided if _gain(one) > 0], decided),
+        "better_or_worse_right": ([one for one in sure if _gain(one) >= margin / 2], sure),
+        "better_or_worse_as_the_key": ([one for one in signed if SIGNS[one["verdict"]] == one["sign"]], signed),
         "false_alarms": ([one for one in harmless if one in decided], harmless),
         "false_alarms_where_rows_differ": ([one for one in differing if one in decided], differing),
-        "inconclusive_where_true": ([one for one in unsure if abs(one["true"]) < margin + one["detectable"]], unsure),
+        "inconclusive_where_true": (
+            [one for one in open_ones if abs(one["true"]) < margin + one["detectable"]], open_ones
+        ),
         "equivalent_right": ([one for one in equal if abs(one["true"]) < margin], equal),
         "real_changes_decided": ([one for one in real if one in decided], real),
-    }
-    return {name: _share(len(hits), len(whole)) for name, (hits, whole) in groups.items()} | unseen(told, margin=margin)
+    }  # fmt: skip
+    said = {name: sum(one["verdict"] == name for one in told) for name in (*DECIDED, *EQUAL, *OPEN)}
+    shares = {name: _share(len(hits), len(whole)) for name, (hits, whole) in groups.items()}
+    return {"said": said, **shares, "unseen": unseen(known, margin=margin)}
 
 
-def unseen(told: Told, *, margin: float) -> dict[str, Any]:
+def unseen(known: Told, *, margin: float) -> dict[str, Any]:
     """Return what is said of differences that matter and that their trial detects in less than 80 % of cases."""
-    some = [one for one in told if margin <= abs(one["true"]) < one["detectable"]]
-    said = {name: sum(one["verdict"] == name for one in some) for name in (*DECIDED, "equivalent", "inconclusive")}
+    some = [one for one in known if margin <= abs(one["true"]) < one["detectable"]]
+    said = {name: sum(one["verdict"] == name for one in some) for name in (*DECIDED, *EQUAL, *OPEN)}
     wrong = sum(one["verdict"] in DECIDED and _gain(one) < 0 for one in some)
-    return {"unseen": {"said": said, "of_wrong_sign": wrong, "inconclusive": _share(said["inconclusive"], len(some))}}
+    return {"said": said, "of_wrong_sign": wrong, "inconclusive": _share(said["inconclusive"], len(some))}
 
 
 def _gain(one: Mapping[str, Any]) -> float:

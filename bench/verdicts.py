@@ -1,16 +1,18 @@
-"""Whether verdicts are right: `python bench/verdicts.py [--tier NAME] [--changes N] [--seeds N] [--out FILE]`.
+"""Whether verdicts are right: `python bench/verdicts.py [--tier NAME] [--cells FILE] [--out FILE]`.
 
 A seeded planter makes changes to mixes of ../shared/data (sentiment of film reviews, offence in tweets, intents),
 harmful, harmless and helpful ones, and writes which is which to a key of its own. The analysis sees two sets of rows
 under blind names, trains the tier on both and says its verdict. Only then the key is opened. What a change truly does
-to this tier is measured apart, by trainings on seeds of their own: how many, and of what, is said in `TRIALS`.
+to this tier is measured apart, by trainings on seeds of their own: how many is said in `TRIALS`, for each tier. Where
+trainings are dear it is measured for some changes alone, drawn by seed; of all is told whether the key has that sign.
 
 A verdict of better or worse is right when the true difference has that sign and is not below half of the margin;
 a false alarm is such a verdict on a change that the key calls harmless. `inconclusive` is true where the true
 difference is below the margin and what the trial could detect, taken together.
 
-Changes of a source begin with the same rows and are judged by the same items, so their verdicts are not quite apart,
-and where both arms hold the same rows there is nothing to get wrong: false alarms are told without such changes too.
+Changes of a source begin with the same rows and are judged by the same items, so their verdicts are not quite apart.
+Where both arms hold the same rows there is nothing to get wrong: false alarms are told without such changes too, and
+as many more harmless ones are made as a narrow interval needs, of which what is true is not measured.
 
 Beside these stand small trials, of few rows and seeds, of changes that such a trial mostly cannot see. Of those whose
 true difference matters (the margin or more) and is below what their trial detects with 80 % power, it is told what was
@@ -25,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ import reading  # noqa: E402
 from hits import counted  # noqa: E402
 
 from curate import chance, lm  # noqa: E402
+from curate.rundir import write_json  # noqa: E402
 from curate.schema import digest  # noqa: E402
 from tune import draw, statistics  # noqa: E402
 from tune.tiers import TIERS, Budget  # noqa: E402
@@ -80,10 +83,13 @@ class Trial:
         seeds: of a verdict.
         truth: trainings apart, of each arm.
         changes: a third each harmful, helpful and harmless.
+        measured: of them, those whose truth is measured.
         harmless: more harmless ones.
         small: small trials.
         kinds: of change, by sign.
+        sources: whose rows are changed.
         intents: of the source with intents.
+        pools: parts of a source with which changes begin.
     """
 
     rows: int = 600
@@ -91,19 +97,25 @@ class Trial:
     seeds: int = 20
     truth: int = 40
     changes: int = 45
+    measured: int = 45
     harmless: int = 80
     small: int = 30
     kinds: Mapping[str, Sequence[str]] = field(default_factory=lambda: KINDS)
+    sources: Sequence[str] = ("sst2", "tweets", "intents")
     intents: int = INTENTS
+    pools: int = 1
 
 
-# A training takes 0.03, 0.25 and 7 seconds of a core: these sizes fit into an hour of one. Where trainings are dear the
-# truth is known less well than a verdict is: its standard error stands beside it.
+# A training takes 0.03, 0.25 and 8 seconds of a core: these sizes fit into half an hour of one. In the 24 steps of the
+# last, SmolLM2 learns intents and hardly what a film review says.
 TRIALS = {
     "probe": Trial(),
-    "trunk-head": Trial(truth=10, harmless=60),
-    "lora": Trial(rows=96, items=32, seeds=4, truth=3, changes=42, harmless=0, small=0, kinds=GROSS, intents=6),
-}
+    "trunk-head": Trial(truth=20, harmless=60),
+    "lora": Trial(
+        rows=96, items=32, seeds=4, truth=4, changes=42, measured=12, harmless=0, small=0, kinds=GROSS,
+        sources=("intents",), intents=6, pools=3,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,22 +125,26 @@ class Cells:
     Args:
         tier: name of it.
         cache: folder for what does not depend on the arm.
+        file: where finished ones are kept, so that a run goes on where it was broken off; None where they are cheap.
         done: means of the primary metric by all that they depend on.
     """
 
     tier: str
     cache: Path
+    file: Path | None = None
     done: dict[str, float] = field(default_factory=dict)
 
     def mean(self, train: pl.DataFrame, judged: pl.DataFrame, *, seed: int) -> float:
         """Return the mean of the primary metric after a training."""
         shown = (train.select("id", "slots", "times"), judged.select("id", "slots"))
-        key = digest(str(seed), *(rows.write_csv() for rows in shown))
+        key = digest(self.tier, str(seed), *(rows.write_csv() for rows in shown))
         if key not in self.done:
             budget = Budget(int(train["times"].sum()), self.cache)
             scores = TIERS[self.tier].run_cell()(train, judged, seed=seed, budget=budget)
             own = scores.filter(pl.col("metric") == TIERS[self.tier].metric)
             self.done[key] = float(own["value"].to_numpy().mean())
+            if self.file:
+                write_json(self.file, self.done)
         return self.done[key]
 
 
@@ -158,10 +174,11 @@ def plant(tier: str, trial: Trial, folder: Path) -> list[str]:
     for number in range(large + trial.small):
         sign, kinds = _wanted(trial, number)
         kind = kinds[chance.pick(SEED, str(number), "kind", size=len(kinds))]
-        source = list(known)[chance.pick(SEED, str(number), "source", size=len(known))]
+        source = trial.sources[chance.pick(SEED, str(number), "source", size=len(trial.sources))]
         small = number - large
         rows, items = (trial.rows, trial.items) if small < 0 else (SMALL_ROWS, SMALL_ITEMS)
-        start = trial.items + (0 if small < 0 else small * rows % (trial.rows - rows))
+        pool = chance.pick(SEED, str(number), "pool", size=trial.pools)
+        start = trial.items + (pool * rows if small < 0 else small * rows % (trial.rows - rows))
         name = f"change{number:03}" if small < 0 else f"small{small:02}"
         before, after = changed(kind, known[source][start : start + rows], seed=number)
         for side, part in (("before", before), ("after", after), ("judged", known[source][:items])):
@@ -206,27 +223,23 @@ def detectable(test: statistics.Paired) -> float:
     return statistics.detectable(test.sd, test.seeds) if test.sd else 0.0
 
 
-def truth(cells: Cells, folder: Path, name: str, trainings: int) -> dict[str, Any]:
-    """Return what a change truly does, the standard error of that, and whether it changes any row."""
-    pair, judged = read(folder, name)
+def truth(cells: Cells, pair: Sequence[pl.DataFrame], judged: pl.DataFrame, trainings: int) -> dict[str, float]:
+    """Return what a change truly does, and the standard error of that."""
     apart = statistics.paired(differences(cells, pair, judged, range(APART, APART + trainings)))
-    error = apart.sd / np.sqrt(trainings)
-    return {"true": round(apart.mean, 4), "error": round(float(error), 4), "rows_differ": not pair[0].equals(pair[1])}
+    return {"true": round(apart.mean, 4), "error": round(float(apart.sd / np.sqrt(trainings)), 4)}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", choices=list(TRIALS), default="probe")
-    for name in ("changes", "harmless", "small", "seeds", "truth"):
-        parser.add_argument(f"--{name}", type=int, help="other than `TRIALS` says")
+    parser.add_argument("--cells", type=Path, help="a file of finished trainings: broken off, the bench goes on")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     given = parser.parse_args()
     if not DATA.is_dir():
         print(f"skipped: {DATA} is not there")
         return 0
-    asked = {name: getattr(given, name) for name in ("changes", "harmless", "small", "seeds", "truth")}
-    trial = replace(TRIALS[given.tier], **{name: value for name, value in asked.items() if value is not None})
-    found = tried(given.tier, trial)
+    trial = TRIALS[given.tier]
+    found = tried(given.tier, trial, given.cells)
     plan = {"tier": given.tier, "seed": SEED, "margin": MARGIN, "trial": asdict(trial)}
     plan |= {"small_trial": {"rows": SMALL_ROWS, "items": SMALL_ITEMS, "seeds": SMALL_SEEDS, "truth": SMALL_TRUTH}}
     reading.write(given.out or RESULTS / f"verdicts_{given.tier.replace('-', '_')}.json", **plan, **found)
@@ -236,7 +249,7 @@ def main() -> int:
     return 0
 
 
-def tried(tier: str, trial: Trial) -> dict[str, Any]:
+def tried(tier: str, trial: Trial, kept: Path | None) -> dict[str, Any]:
     """Return the verdicts on all changes of a trial, what they truly do, and how often the verdicts are right."""
     started = time.process_time()
     facts: dict[str, Any] = {}
@@ -245,14 +258,21 @@ def tried(tier: str, trial: Trial) -> dict[str, Any]:
     print(tier, trial, facts, flush=True)
     with tempfile.TemporaryDirectory(prefix="curate-verdicts-") as place:
         folder = Path(place)
-        cells = Cells(tier, folder / "cache")
+        done = orjson.loads(kept.read_bytes()) if kept and kept.is_file() else {}
+        cells = Cells(tier, folder / "cache", kept, done)
         names = plant(tier, trial, folder)
         told = judge(cells, folder, names, trial.seeds)
         judged_in = time.process_time() - started
         key = orjson.loads((folder / "key" / "key.json").read_bytes())
+        known = sorted(names[: trial.changes], key=lambda name: chance.uniform(SEED, name, "measured"))[
+            : trial.measured
+        ]
         for name in names:
-            trainings = SMALL_TRUTH if name.startswith("small") else trial.truth
-            told[name] |= {**key[name], **truth(cells, folder, name, trainings)}
+            pair, judged = read(folder, name)
+            told[name] |= {**key[name], "rows_differ": not pair[0].equals(pair[1])}
+            if name in known or name.startswith("small"):
+                trainings = SMALL_TRUTH if name.startswith("small") else trial.truth
+                told[name] |= truth(cells, pair, judged, trainings)
             print(name, told[name], flush=True)
     parts = {"figures": [one for one in told.values() if one["sign"] != "small"]}
     parts["small_trials"] = [one for one in told.values() if one["sign"] == "small"]
