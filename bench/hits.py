@@ -22,7 +22,7 @@ def counted(told: Told, *, margin: float) -> dict[str, Any]:
     decided = [one for one in told if one["verdict"] in DECIDED]
     harmless = [one for one in told if one["sign"] == "harmless"]
     differing = [one for one in harmless if one["rows_differ"]]
-    signed = [one for one in decided if one["sign"] in SIGNS.values() or one in harmless]
+    signed = [one for one in decided if one["sign"] != "small"]
     real = [one for one in told if one["sign"] in SIGNS.values()]
     known = [one for one in told if "true" in one]
     sure, open_ones, equal = ([one for one in known if one["verdict"] in some] for some in (DECIDED, OPEN, EQUAL))

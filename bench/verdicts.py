@@ -42,7 +42,8 @@ import polars as pl  # noqa: E402
 import reading  # noqa: E402
 from hits import counted  # noqa: E402
 
-from curate import chance, lm  # noqa: E402
+from curate import chance  # noqa: E402
+from curate.precision import precision  # noqa: E402
 from curate.rundir import write_json  # noqa: E402
 from curate.schema import digest  # noqa: E402
 from tune import draw, statistics  # noqa: E402
@@ -254,7 +255,7 @@ def tried(tier: str, trial: Trial, kept: Path | None) -> dict[str, Any]:
     started = time.process_time()
     facts: dict[str, Any] = {}
     if TIERS[tier].tuned:
-        facts |= {"dtype": lm.precision(), "torch": importlib.metadata.version("torch")}
+        facts |= {"dtype": precision(), "torch": importlib.metadata.version("torch")}
     print(tier, trial, facts, flush=True)
     with tempfile.TemporaryDirectory(prefix="curate-verdicts-") as place:
         folder = Path(place)
