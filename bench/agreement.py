@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,9 @@ import scipy.stats
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
-import verdicts  # noqa: E402
+from changes import DATA, FORM, sources, worded  # noqa: E402
 
-from curate import chance, render, rulebook  # noqa: E402
+from curate import chance  # noqa: E402
 from curate.intervals import wilson  # noqa: E402
 from tune import draw, statistics  # noqa: E402
 from tune.plant import plant  # noqa: E402
@@ -50,7 +50,6 @@ SEED, INTENTS, DRAWS = 13, 6, 2000
 EPOCHS = 3  # after 2 the adapter has hardly learnt two tasks
 REFERENCE = "lora"
 ORDER = ("probe", "trunk-head", "tiny", REFERENCE)
-ONE = "classification.form"  # the wording of the recipe with one
 
 
 def main() -> int:
@@ -61,8 +60,8 @@ def main() -> int:
     parser.add_argument("--cells", type=Path, help="a file of finished trainings: broken off, the bench goes on")
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     given = parser.parse_args()
-    if not verdicts.DATA.is_dir():
-        print(f"skipped: {verdicts.DATA} is not there")
+    if not DATA.is_dir():
+        print(f"skipped: {DATA} is not there")
         return 0
     import torch
 
@@ -83,14 +82,12 @@ def main() -> int:
 
 def records(count: int) -> dict[str, list[dict[str, Any]]]:
     """Return records of both tasks, each in an order by hash."""
-    known = verdicts.sources()["intents"]
+    known = sources()["intents"]
     labels = sorted({one["slots"]["label"] for one in known})
     tasks = {"first six": labels[:INTENTS], "next six": labels[INTENTS : 2 * INTENTS]}
     found = {}
     for name, own in tasks.items():
-        some = [one for one in known if one["slots"]["label"] in own][:count]
-        slots = [{**one["slots"], "label": one["slots"]["label"].replace("_", " ")} for one in some]
-        found[name] = [{**one, "source": name, "slots": each} for one, each in zip(some, slots, strict=True)]
+        found[name] = [{**one, "source": name} for one in known if one["slots"]["label"] in own][:count]
     return found
 
 
@@ -114,26 +111,11 @@ def data(rows: int, items: int) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
         "80 % copies": worded(spoilt("duplicates", 0.8)),
         "half of the rows": worded([one for some in clean.values() for one in some[: rows // 2]]),
         "one task": worded(clean["first six"]),
-        "one wording": worded(every, only=ONE),
+        "one wording": worded(every, only=FORM),
         "answers dealt out anew": draw.shuffled(dealt.with_columns(template=pl.lit(None, pl.String)), seed=SEED)
         .drop("template").join(dealt.select("id", "template"), on="id").select(dealt.columns),
     }  # fmt: skip
     return recipes, worded(judged)
-
-
-def worded(some: Sequence[dict[str, Any]], *, only: str | None = None) -> pl.DataFrame:
-    """Return records as rows of a mix, each in a wording drawn by hash; an answer is the label, whatever it is."""
-    family = rulebook.families(None)["classification"]
-    found = []
-    for one in some:
-        every = render.every(one["record"], {**one["slots"], "label": "x"}, family=family, pool=render.Pool())
-        plain = [each for each in every if each.messages[-1]["content"] == "x" and only in (None, each.template)]
-        chosen = plain[chance.pick(SEED, one["record"], "wording", size=len(plain))]
-        answer = str(one["slots"]["label"])
-        turns = [*chosen.messages[:-1], {**chosen.messages[-1], "content": answer}]
-        row = {"id": one["record"], "template": chosen.template, "prompt": chosen.prompt, "response": answer}
-        found.append({**row, "messages": turns})
-    return verdicts.frame(some).join(pl.DataFrame(found), on="id").sort("id")
 
 
 def trained(

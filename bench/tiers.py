@@ -28,16 +28,15 @@ import polars as pl
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
-import verdicts  # noqa: E402
+import changes  # noqa: E402
 
-from curate import render, rulebook  # noqa: E402
 from curate.intervals import wilson  # noqa: E402
 from tune import draw, statistics  # noqa: E402
 from tune.tiers import TIERS, Budget  # noqa: E402
 from tune.tuning import Tuning  # noqa: E402
 
 OUT = ROOT / "bench" / "results" / "tiers.json"
-SOURCE, TEMPLATE, SEED, MARGIN = "intents", "classification.form", 13, 0.01
+SOURCE, TEMPLATE, SEED, MARGIN = "intents", changes.FORM, 13, 0.01
 # From gross to none; the first is that of the check between the dear tiers.
 NOISE, CLEAN = "noise 0.3", "as it is"
 CHANGES = (NOISE, "noise 0.1", "foreign 0.2", "empty 0.3", "copies 0.95", "drop 0.03")
@@ -52,8 +51,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="of tier lora")
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     given = parser.parse_args()
-    if not verdicts.DATA.is_dir():
-        print(f"skipped: {verdicts.DATA} is not there")
+    if not changes.DATA.is_dir():
+        print(f"skipped: {changes.DATA} is not there")
         return 0
     import torch
 
@@ -75,31 +74,12 @@ def main() -> int:
 
 def data(count: int, items: int) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """Return the rows of all arms by name, and those that judge."""
-    known = verdicts.sources()[SOURCE]
-    few = sorted({one["slots"]["label"] for one in known})[:INTENTS]
-    records = [
-        {**one, "slots": {**one["slots"], "label": one["slots"]["label"].replace("_", " ")}}
-        for one in known if one["slots"]["label"] in few
-    ][: items + count]  # fmt: skip
-    pool = records[items:]
-    arms = {CLEAN: worded(pool)}
+    records = changes.sources(INTENTS)[SOURCE][: items + count]
+    made = {CLEAN: records[items:]}
     for number, kind in enumerate(CHANGES):
-        arms[kind] = worded(verdicts.changed(kind, pool, seed=SEED + number)[1])
-    return arms, worded(records[:items])
-
-
-def worded(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Return records as rows of a mix, all in one wording; an answer is the label, whatever it is."""
-    family = rulebook.families(None)["classification"]
-    found = []
-    for one in records:
-        options = render.every(one["record"], {**one["slots"], "label": "x"}, family=family, pool=render.Pool())
-        rendered = next(each for each in options if each.template == TEMPLATE)
-        answer = str(one["slots"]["label"])
-        turns = [*rendered.messages[:-1], {**rendered.messages[-1], "content": answer}]
-        row = {"id": one["record"], "template": TEMPLATE, "prompt": rendered.prompt, "response": answer}
-        found.append({**row, "messages": turns})
-    return verdicts.frame(records).join(pl.DataFrame(found), on="id").sort("id")
+        made[kind] = changes.changed(kind, records[items:], seed=SEED + number)[1]
+    arms = {name: changes.worded(some, only=TEMPLATE) for name, some in made.items()}
+    return arms, changes.worded(records[:items], only=TEMPLATE)
 
 
 def tried(name: str, arms: dict[str, pl.DataFrame], judged: pl.DataFrame, *, seeds: int, cache: Path) -> dict[str, Any]:

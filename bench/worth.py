@@ -24,7 +24,7 @@ import polars as pl
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
-import verdicts  # noqa: E402
+import changes  # noqa: E402
 
 import curate  # noqa: E402
 import tune  # noqa: E402
@@ -42,8 +42,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     given = parser.parse_args()
-    if not verdicts.DATA.is_dir():
-        print(f"skipped: {verdicts.DATA} is not there")
+    if not changes.DATA.is_dir():
+        print(f"skipped: {changes.DATA} is not there")
         return 0
     import torch
 
@@ -62,11 +62,7 @@ def main() -> int:
 
 def made(folder: Path, rows: int, items: int) -> Path:
     """Return a run over the three sources and the one that judges."""
-    known = verdicts.sources()["intents"]
-    few = sorted({one["slots"]["label"] for one in known})[:INTENTS]
-    some = [
-        (one["slots"]["text"], one["slots"]["label"].replace("_", " ")) for one in known if one["slots"]["label"] in few
-    ]
+    some = [(one["slots"]["text"], one["slots"]["label"]) for one in changes.sources(INTENTS)["intents"]]
     starts = {JUDGE: 0, RIGHT[0]: items, RIGHT[1]: items + rows, WRONG: items + 2 * rows}
     sources = []
     for name, start in starts.items():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ import orjson
 from curate import apart, tokenizer, weights
 from curate.embed import quiet
 from curate.errors import INPUT, MISSING, UserError, suggest
+from curate.precision import precision
 from curate.rundir import file_digest
 from curate.schema import digest
 
 DTYPES = ("auto", "bf16", "fp32")
 ADAPTER, TUNED = "adapter_config.json", "tune.json"
 _INSTALL = "pip install 'curatune[tune]'"
-# How much faster bf16 must be than fp32 to be worth its rounding; processors without it are slower in it.
-_WORTH = 1.2
 # Logits from the head alone and those of the whole model differ by rounding only, or the model does more than that.
 _CLOSE = 1e-3
 # States in bf16 have 8 bits; texts that see each other differ by their whole size.
@@ -138,7 +136,7 @@ def load(model: str, *, dtype: str = "auto") -> LanguageModel:
 
     Args:
         model: `smollm2`, a folder (a whole model, or an adapter of peft), or a GGUF file.
-        dtype: `bf16`, `fp32`, or `auto`: bf16 where it is measurably faster on this machine.
+        dtype: `bf16`, `fp32`, or `auto`: bf16 where this machine is clearly faster in it, see `precision`.
 
     Raises:
         UserError: status 5 for a missing model or library, 4 for damaged files.
@@ -246,26 +244,3 @@ def _device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-@lru_cache(maxsize=1)
-def precision() -> str:
-    """Return the dtype that this machine works well in: `bf16` where a product of matrices is faster in it.
-
-    A tenth of a second; the shapes are those of a layer of SmolLM2 over a batch of 512 tokens.
-    """
-    import torch
-
-    if _device() == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-
-    def seconds(kind: Any) -> float:
-        left, right = torch.ones(512, 576, dtype=kind), torch.ones(576, 1536, dtype=kind)
-        taken = []
-        for _ in range(7):  # the best of several: another process may have taken the core for a while
-            started = time.perf_counter()
-            _ = left @ right
-            taken.append(time.perf_counter() - started)
-        return min(taken)
-
-    return "bf16" if seconds(torch.float32) > _WORTH * seconds(torch.bfloat16) else "fp32"

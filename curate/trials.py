@@ -139,7 +139,7 @@ def _decided(
         "seeds": [plan.seed + number for number in range(plan.seeds or tier.seeds)],
         "arms": [arm.model_dump(exclude_none=True) for arm in plan.whole],
         "plant": plan.plant.model_dump() if plan.plant else None,
-        **({"tuning": plan.tuning.model_dump()} if tier.tuned else {}),
+        **({"tuning": tier.depends(plan.tuning)} if tier.tuned else {}),
         "contrasts": [one.model_dump() for one in plan.confirmatory],
         "evaluation": _told(tier.items(judged, plan.tuning)), "run": str(run.path),
         "recipe_sha256": run.manifest["recipe_sha256"],

@@ -17,9 +17,9 @@ HELPERS = {
     "copies", "covers", "cutoffs", "disguise", "doubts", "embed", "endpoint", "facility", "fences", "folds",
     "heads", "heldout", "joining", "joins", "judging", "kernels", "kinship", "languages", "lexical", "lm",
     "losses", "mend", "mistakes", "neighbours", "options", "overlap", "personal", "picks", "pieces", "pool",
-    "parts", "presidio", "rarity", "records", "recurrence", "remote", "rulebook", "rulefile", "runs", "screen", "seals",
-    "shuffle", "similar", "sketches", "stored", "suffixes", "swaps", "templates", "terms", "threads", "tokenizer",
-    "trained", "vulgar", "weights", "wordsets",
+    "parts", "precision", "presidio", "rarity", "records", "recurrence", "remote", "rulebook", "rulefile", "runs",
+    "screen", "seals", "shuffle", "similar", "sketches", "stored", "suffixes", "swaps", "templates", "terms",
+    "threads", "tokenizer", "trained", "vulgar", "weights", "wordsets",
 }  # fmt: skip
 SOURCES = sorted([*ROOT.glob("curate/**/*.py"), *ROOT.glob("reports/**/*.py"), *ROOT.glob("tune/**/*.py")])
 HEAVY = (

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curate import lm
+from curate.precision import BF16, FP32
+
 NAME = "checkpoint.safetensors"
 _PARTS, _SEEN = ("weight", "exp_avg", "exp_avg_sq"), "seen"
 
@@ -26,12 +29,13 @@ class Standing:
     seen: list[tuple[int, float, float]]
 
 
-def save(folder: Path, *, key: str, where: Standing, weights: Sequence[Any], optimizer: Any) -> None:
+def save(folder: Path, *, key: str, dtype: str, where: Standing, weights: Sequence[Any], optimizer: Any) -> None:
     """Write a checkpoint, whole or not at all.
 
     Args:
         folder: of the training.
         key: of all that the training depends on.
+        dtype: what it computes in.
         where: what it has to tell.
         weights: tensors that are trained, in a fixed order.
         optimizer: AdamW over them.
@@ -45,7 +49,7 @@ def save(folder: Path, *, key: str, where: Standing, weights: Sequence[Any], opt
         parts = (weight.detach(), state["exp_avg"], state["exp_avg_sq"])
         found |= {f"{number}.{name}": part.contiguous() for name, part in zip(_PARTS, parts, strict=True)}
     temporary = folder / f"{NAME}.{os.getpid()}.tmp"
-    save_file(found, str(temporary), metadata={"key": key, "log": json.dumps(where.log)})
+    save_file(found, str(temporary), metadata={"key": key, "dtype": dtype, "log": json.dumps(where.log)})
     temporary.replace(folder / NAME)
 
 
@@ -71,3 +75,18 @@ def restore(folder: Path, *, key: str, weights: Sequence[Any], optimizer: Any) -
     except (SafetensorError, OSError):
         return Standing([], [])  # cut off by a full disk, say: the training starts over
     return Standing(log, seen)
+
+
+def dtype(folder: Path) -> str | None:
+    """Return what the training in a folder computes in, finished or not; None where there is none that says so."""
+    from safetensors import SafetensorError, safe_open
+
+    told: list[Any] = []
+    try:
+        with safe_open(str(folder / NAME), framework="pt") as file:
+            told.append((file.metadata() or {}).get("dtype"))
+    except (SafetensorError, OSError):  # there is none, or it was cut off
+        pass
+    if (folder / lm.TUNED).is_file():
+        told.append(json.loads((folder / lm.TUNED).read_bytes()).get("settings", {}).get("dtype"))
+    return next((one for one in told if one in (BF16, FP32)), None)

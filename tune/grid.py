@@ -180,5 +180,5 @@ def _key(grid: Grid, name: str, seed: int) -> str:
     code = cache.code_digest("tune.grid", grid.way.place.partition(":")[0])
     plain = [{key: value for key, value in spec.items() if key != "seconds"} for spec in grid.specs]
     mixes = [file_digest(path) for path in files]
-    tuning = grid.tuning.model_dump() if grid.way.tuned else None
-    return cache.key(name, seed, grid.tier, tuning, plain, mixes, code, cache.versions())
+    depends = grid.way.depends(grid.tuning)
+    return cache.key(name, seed, grid.tier, depends, plain, mixes, code, cache.versions())

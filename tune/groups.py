@@ -148,9 +148,8 @@ def prepare(run: str | Path, groups: Groups, *, out: str | Path | None = None, w
     write_frame(folder / ROWS, rows)
     write_frame(folder / JUDGED, judged)
     files = [file_digest(folder / name) for name in (ROWS, JUDGED)]
-    tuning = groups.tuning.model_dump() if tier.tuned else None
     code = cache.code_digest("tune.groups", tier.place.partition(":")[0])
-    key = cache.key(groups.by, groups.tier, tuning, names, files, code, cache.versions())
+    key = cache.key(groups.by, groups.tier, tier.depends(groups.tuning), names, files, code, cache.versions())
     told = {name: about.manifest.get(name) for name in ("recipe", "recipe_file")}
     work = Work(folder, groups, names, key, about.path.resolve().parent / import_module("curate.engine").CACHE, told)
     return replace(work, seconds=_seconds(work, rows, judged, workers))
@@ -296,5 +295,5 @@ def _told(work: Work) -> dict[str, Any]:
         "base": float(np.mean([game[0][0] for game in games])),
         "whole": float(np.mean([game[everyone][0] for game in games])), "groups": groups, "trainings": len(cells),
         "seconds": sum(cell["seconds"] for cell in cells.values()), "folder": str(work.folder),
-        "tuning": work.asked.tuning.model_dump() if work.tier.tuned else None, "versions": cache.versions(),
+        "tuning": work.tier.depends(work.asked.tuning), "versions": cache.versions(),
     }  # fmt: skip

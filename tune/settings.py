@@ -25,7 +25,8 @@ class Settings(BaseModel):
         kept: whether the layers below them are computed once per text and kept; needs `layers`.
         pack: whether the rows of a step are laid end to end, none seeing another, instead of filled up to the longest;
             the loss is the same, and a step of eight rows of about one length took 12.2 s instead of 16.6.
-        dtype: `bf16`, `fp32`, or `auto`, the faster one on this machine.
+        dtype: `bf16`, `fp32`, or `auto`: what this machine is fast in (`curate.precision`), and what it began in for a
+            training that goes on.
         beta: of direct preference optimisation, when pairs are learned from: how dearly the model pays for moving away
             from where it began; 0.1 as its authors used throughout (Rafailov et al. 2023).
         report_to: trackers of transformers, such as `tensorboard`, `wandb` or `mlflow`.

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from curate.errors import UserError
+from curate.precision import precision
 from curate.weights import SMOLLM2
 from tune.tuning import Tuning
 
@@ -156,6 +157,10 @@ class Tier:
     def share(self, largest: int, tuning: Tuning) -> float:
         """Return the share of an arm's records that a seed draws, given the rows of the largest arm."""
         return min(self.draw, tuning.rows / max(1, largest)) if self.tuned else self.draw
+
+    def depends(self, tuning: Tuning) -> dict[str, Any] | None:
+        """Return what a cell's scores depend on beside its rows: the tuning, and the dtype that `auto` is here."""
+        return {**tuning.model_dump(), "dtype": precision()} if self.tuned else None
 
     def items(self, evaluation: pl.DataFrame, tuning: Tuning) -> pl.DataFrame:
         """Return the evaluation rows that score an arm."""

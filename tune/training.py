@@ -17,6 +17,7 @@ import polars as pl
 from curate import lm
 from curate.errors import UserError
 from curate.folders import make
+from curate.precision import BF16, precision
 from curate.rundir import write_frame, write_json
 from curate.schema import canonical, digest
 from tune import (
@@ -107,6 +108,7 @@ def train(
     rows, paired = _rows(mix)
     if not rows.height:
         raise UserError("mix", "has no rows", "there is nothing to train on")
+    settings = _settled(settings, folder, model)
     with _loaded(model, rows, settings, seed) as (loaded, name):
         scratch = name == tiny.NAME
         window = min(settings.window, loaded.window)
@@ -154,6 +156,15 @@ def _free(folder: Path) -> Path:
     if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(str(folder), "exists and is no training", "choose another --out, or empty it yourself")
     return folder
+
+
+def _settled(settings: Settings, folder: Path, model: str | lm.LanguageModel | Trunk) -> Settings:
+    """Return settings that name the dtype: the one of a training that goes on, of a loaded model, of this machine."""
+    if settings.dtype != "auto":
+        return settings
+    loaded = model.model if isinstance(model, Trunk) else model
+    own = loaded.dtype if isinstance(loaded, lm.LanguageModel) and not settings.full else None
+    return settings.model_copy(update={"dtype": own or checkpoint.dtype(folder) or precision()})
 
 
 @contextmanager
@@ -218,7 +229,8 @@ def _steps(work: _Work, weights: list[Any], folder: Path, *, key: str, progress:
             note = f"loss {log[-1]['loss']:.3f}, {read / (now - started):,.0f} tokens/s"
             progress(f"training: {note}", step + 1, total)
             if now - written > pause and processes.first():
-                checkpoint.save(folder, key=key, where=where, weights=weights, optimizer=optimizer)
+                dtype = work.settings.dtype
+                checkpoint.save(folder, key=key, dtype=dtype, where=where, weights=weights, optimizer=optimizer)
                 written = time.perf_counter()
                 pause = max(_PAUSE, _SHARE * (written - now))
     return where
@@ -260,8 +272,7 @@ def _autocast(work: _Work) -> Any:
     """Return the context in which weights held in float32, because all are trained, are multiplied in bf16."""
     import torch
 
-    wanted = lm.precision() if work.settings.dtype == "auto" else work.settings.dtype
-    if work.settings.full and wanted == "bf16":
+    if work.settings.full and work.settings.dtype == BF16:
         return torch.autocast(work.model.model.device.type, dtype=torch.bfloat16)
     return nullcontext()
 

