@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from reading import ROOT, write
 
-from curate import banded, joins, rarity, similar, stars
+from curate import banded, joins, overlap, rarity, similar, stars
 from curate.shingles import Ragged
 from curate.steps import minhash
 
@@ -132,7 +132,8 @@ def checked(columns: list[Sets], threshold: float, order: np.ndarray, permutatio
         again = joins.covered(len(grouped.walked), (pairs.later, pairs.earlier, pairs.similarity))
         assert (np.where(again[0] < 0, np.arange(len(again[0])), again[0]) == walked.keeper).all()
 
-    sketch = banded.Sketch(lambda: iter([given]), np.arange(size), len(columns), permutations, BANDS)
+    prints = overlap.fingerprinted(units.values, units.starts, units.stops)
+    sketch = banded.Sketch(lambda: iter([given]), np.arange(size), prints, len(columns), permutations, BANDS)
     groups, found, _, _ = banded.joined(sketch, order=order, threshold=threshold, every=False, seed=0)
     banded_kept = promised(similar.expanded(found, groups), columns, threshold)
     removed = size - len(kept)
