@@ -64,7 +64,7 @@ def _write(run: RunDir, form: str, folder: Path) -> tuple[pl.DataFrame, int]:
     # page index and content-defined chunking are what the hub calls optimised Parquet
     options: dict[str, Any] = {"write_page_index": True, "use_content_defined_chunking": True, "compression": "zstd"}
     with open(folder / JSONL, "wb") as text, pq.ParquetWriter(folder / PARQUET, schema, **options) as table:
-        for part in _parts(run):
+        for part in run.parts("mix", ["id", "messages", "meta", "copies"]):
             copies = part["copies"].to_list()
             if plain and set(copies) == {1}:
                 fits = [True] * part.height
@@ -82,15 +82,6 @@ def _write(run: RunDir, form: str, folder: Path) -> tuple[pl.DataFrame, int]:
                     line += count
     names = {"id": pl.String, "line": pl.UInt32, "copies": pl.UInt32}
     return pl.DataFrame(written, schema=names, orient="row"), left_out
-
-
-def _parts(run: RunDir) -> Iterator[pl.DataFrame]:
-    """Yield the mix in slices."""
-    file = pq.ParquetFile(run.path / "mix.parquet")
-    for number in range(file.metadata.num_row_groups):
-        part = pl.from_arrow(file.read_row_group(number, columns=["id", "messages", "meta", "copies"]))
-        assert isinstance(part, pl.DataFrame)
-        yield part
 
 
 def _pairs(part: pl.DataFrame) -> Iterator[tuple[Any, ...]]:

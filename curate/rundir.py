@@ -75,13 +75,13 @@ class RunDir:
         """Return all train rows with signals and verdicts, or some of their columns."""
         return self._read("rows", columns)
 
-    def parts(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Yield some columns of all train rows in order, part by part: at least one, empty where there are no rows."""
-        file = pq.ParquetFile(self.path / "rows.parquet")
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield some columns of rows, mix or heldout in order, part by part: one, empty, where there are no rows."""
+        file = pq.ParquetFile(self.path / f"{name}.parquet")
         for number in range(file.num_row_groups):
             yield pl.DataFrame(file.read_row_group(number, columns=list(columns)))
         if not file.num_row_groups:
-            yield self.rows(columns)
+            yield self._read(name, columns)
 
     def mix(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the kept rows."""

@@ -180,8 +180,3 @@ def judge(stage: Stage, verdicts: Verdicts, frame: pl.DataFrame) -> list[dict[st
     verdicts.at[causes > 0] = len(verdicts.stages) - 1
     verdicts.alive &= causes == 0
     return facts
-
-
-def columns(stages: Sequence[Stage]) -> set[str]:
-    """Return the signals and columns that rules name."""
-    return {name for stage in stages for rule in stage.keep for name in (rule.signal, *rule.where)}

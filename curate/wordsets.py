@@ -172,14 +172,13 @@ class _Forms:
         """Write the sizes of some texts when folded, and return those that must be folded as a whole."""
         from curate import kernels
 
-        ahead = rows
-        while len(ahead):
-            kernels.foreseen(data, ends, ahead, self.table, self._seen, sizes)
-            ahead = ahead[sizes[ahead] == kernels.UNKNOWN]
+        kernels.foreseen(data, ends, rows, self.table, self._seen, sizes)
+        while len(ahead := rows[sizes[rows] == kernels.UNKNOWN]):
             for point in np.flatnonzero(self._seen).tolist():
                 self._learn(point)
             self._seen[:] = False
             self._tabulate()
+            kernels.foreseen(data, ends, ahead, self.table, self._seen, sizes)
         slow: npt.NDArray[np.int64] = rows[sizes[rows] == kernels.ENTANGLED]
         return slow
 

@@ -87,7 +87,7 @@ def open_view(run: Path, *, name: str | None = None) -> View:
     signals = {key: kind for key, kind in schema.items() if key not in ROW and key not in VERDICTS}
     order = {stage["name"]: index for index, stage in enumerate(manifest["stages"])}
     copies, parts, used = folder.mix(["copies"])["copies"].to_numpy(), [], 0
-    for part in folder.parts(_READ):
+    for part in folder.parts("rows", _READ):
         kept = part["kept"].to_numpy()
         own = np.zeros(part.height, copies.dtype)
         own[kept] = copies[used : used + int(kept.sum())]  # the mix holds the kept rows in the same order

@@ -29,7 +29,8 @@ _NAMES = 5.0
 # Of two texts, the products of the vectors, which are small, count as the square root of their number, halved: then
 # products and differences vary about alike (bench/checks_labels.py).
 _PRODUCTS = 0.5
-# 99 % of a normal distribution, one-sided: of a hundred sources with labels dealt by chance one is taken for learnable.
+# 99 % of a normal distribution, one-sided: of a hundred sources with labels dealt by chance one or two are taken for
+# learnable.
 _Z = 2.326
 # Estimated share of wrong labels from which nothing is said. With three labels in ten flipped it is 0.42 at most where
 # the classes can be told apart; for five classes of stars that run into each other, whose flips are found with an area

@@ -63,7 +63,8 @@ def test_labels_dealt_by_chance_are_seldom_taken_for_learnable() -> None:
     for number in range(200):
         draw = np.random.default_rng(number)
         labels = draw.integers(0, 2, 60)
-        found = folds.judged(draw.normal(size=(60, 20)), labels, np.arange(60) % folds.FOLDS)
+        deals = [draw.permutation(60) % folds.FOLDS for _ in range(label_noise.DEALS)]
+        found = folds.averaged(draw.normal(size=(60, 20)), labels, deals)
         learnable += folds.learnt(found.first, labels) > label_noise._Z
     # Above 8 in 200 the binomial of a twentieth has 67 %, of a hundredth 0.02 %.
     assert learnable <= 8
