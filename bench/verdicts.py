@@ -107,14 +107,13 @@ class Trial:
     pools: int = 1
 
 
-# A training takes 0.03, 0.25 and 8 seconds of a core: these sizes fit into half an hour of one, the last into an hour,
-# so that false alarms are counted in 44 harmless changes (14 tell 0 from 1 in 5, no better). In its 24 steps SmolLM2
-# learns intents and hardly what a film review says.
+# A training takes 0.03, 0.25 and 8 seconds of a core: these sizes fit into half an hour of one. In the 24 steps of the
+# last, SmolLM2 learns intents and hardly what a film review says.
 TRIALS = {
     "probe": Trial(),
     "trunk-head": Trial(truth=20, harmless=60),
     "lora": Trial(
-        rows=96, items=32, seeds=4, truth=4, changes=42, measured=12, harmless=30, small=0, kinds=GROSS,
+        rows=96, items=32, seeds=4, truth=4, changes=42, measured=12, harmless=0, small=0, kinds=GROSS,
         sources=("intents",), intents=6, pools=3,
     ),
 }  # fmt: skip
