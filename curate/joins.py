@@ -44,8 +44,8 @@ def emptied(elements: Elements, part: tuple[int, int], short: bool, buckets: int
     mask = np.uint32(buckets - 1)
     for unit in range(part[0], part[1]):
         if smaller[unit] or not short:
-            for place in range(spans[0, unit], spans[1 if short else 2, unit]):
-                slots[wanted[place] & mask, _STOP] += 1
+            for element in wanted[spans[0, unit] : spans[1 if short else 2, unit]]:
+                slots[element & mask, _STOP] += 1
     reached = 0
     for bucket in range(buckets):
         size = slots[bucket, _STOP]
@@ -161,7 +161,10 @@ def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32
         bucket = wanted[place] & mask
         room[_START, place], room[_STOP, place] = slots[bucket, _START], slots[bucket, _STOP]
     for place in range(len(wanted)):
-        for at in range(room[_STOP, place] - 1, room[_START, place] - 1, -1):
+        # Unsigned: else numba asks of each place whether it counts from the end.
+        first, at = np.uint64(room[_START, place]), np.uint64(room[_STOP, place])
+        while at > first:
+            at -= np.uint64(1)
             if units[at] ^ wanted[place] > low:
                 continue  # another element
             other = np.int64(units[at] & low)

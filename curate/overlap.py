@@ -66,9 +66,10 @@ def mapped(values: U64, starts: I64, sizes: I32, units: I64, maps: Maps) -> None
     """
     for column in range(len(starts)):
         for unit in units:
-            for at in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
-                bit = values[at] >> _U(40) & _LINE
-                maps[column, unit, bit >> _U(6)] ^= _ONE << (bit & _U(63))
+            own = maps[column, unit]
+            for value in values[starts[column, unit] : starts[column, unit] + sizes[column, unit]]:
+                bit = value >> _U(40) & _LINE
+                own[bit >> _U(6)] ^= _ONE << (bit & _U(63))
 
 
 @jit
@@ -124,12 +125,12 @@ def mark(sets: Sets, unit: int, table: U64) -> None:
     """Put the sets of a unit into an empty table."""
     values, starts, sizes, _ = sets
     for column in range(len(starts)):
-        mask = mask_of(sizes[column, unit], _SPREAD)
-        for place in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
-            at = values[place] & mask
-            while table[column, at] != _NONE:
+        mask, own = mask_of(sizes[column, unit], _SPREAD), table[column]
+        for value in values[starts[column, unit] : starts[column, unit] + sizes[column, unit]]:
+            at = value & mask
+            while own[at] != _NONE:
                 at = (at + _ONE) & mask
-            table[column, at] = values[place]
+            own[at] = value
 
 
 @jit
@@ -177,12 +178,12 @@ def similarity(sets: Sets, unit: int, other: int, threshold: float, table: U64) 
             return 0.0
         spare = length - least_common(size, length, threshold)
         both = length
-        mask = mask_of(size, _SPREAD)
-        for place in range(starts[column, other], starts[column, other] + length):
-            at = values[place] & mask
-            while table[column, at] != values[place] and table[column, at] != _NONE:
+        mask, marked = mask_of(size, _SPREAD), table[column]
+        for value in values[starts[column, other] : starts[column, other] + length]:
+            at = value & mask
+            while marked[at] != value and marked[at] != _NONE:
                 at = (at + _ONE) & mask
-            if table[column, at] == _NONE:
+            if marked[at] == _NONE:
                 both -= 1
                 spare -= 1
                 if spare < 0:

@@ -63,8 +63,8 @@ def tallied(sets: Sets, column: int, part: tuple[int, int], shift: Any, table: U
     """Count the hashes of some sets in a table by their leading bits: too many only where two share one."""
     values, starts, sizes, _ = sets
     for unit in range(part[0], part[1]):
-        for at in range(starts[column, unit], starts[column, unit] + sizes[column, unit]):
-            place = values[at] >> shift
+        for value in values[starts[column, unit] : starts[column, unit] + sizes[column, unit]]:
+            place = value >> shift
             if table[place] < 65535:
                 table[place] += 1
 
@@ -121,20 +121,20 @@ def prefixes(
     used = 0
     for unit in range(part[0], part[1]):
         first, size = starts[column, unit], sizes[column, unit]
-        tally[:] = 0
         count = 0
         # What no other set has is overwritten by the next: without a branch this takes three quarters of the time.
-        for at in range(first, first + size):
-            level = known[values[at] >> shift]
-            keys[count] = _U(level) << _LEVEL | values[at] >> _U(8)
-            tally[level] += 1
+        for value in values[first : first + size]:
+            level = known[value >> shift]
+            keys[count] = _U(level) << _LEVEL | value >> _U(8)
             count += level > 0
+        tally[:] = 0
+        for key in keys[:count]:
+            tally[key >> _LEVEL] += 1
         wanted = max(0, count - least_shared(size, threshold) + 1)
         short = max(0, count - least_common(size, size, threshold) + 1)
         if wanted:
             _rarest(keys[:count], tally, (short, wanted), scratch)
-        for at in range(wanted):
-            chosen[used + at] = np.uint32(keys[at])
+        chosen[used : used + wanted] = keys[:wanted].astype(np.uint32)
         spans[0, unit], spans[1, unit] = used, used + short
         used += wanted
         spans[2, unit] = used
