@@ -42,24 +42,24 @@ ENCODED = 300
 def figures() -> dict[str, Any]:
     """Return figures, failures and notes; parts whose data is absent are named in the notes."""
     found: dict[str, Any] = {"figures": [], "failures": [], "notes": []}
-    _add(found, _personal)
+    add(found, _personal)
     if not DATA.is_dir():
         found["notes"].append("shared data absent: broken rows, arithmetic and speed were not measured")
         return found
     for part in (_speed, _cut, _encoding, _languages, _forms, _arithmetic, _relevance):
-        _add(found, part)
+        add(found, part)
     found["notes"].append("the labelled texts were written by the authors of the patterns: recall is an upper bound")
     return found
 
 
-def _add(found: dict[str, Any], part: Callable[[list[str]], Iterable[Figure]]) -> None:
-    """Run one part; of its failures five are kept."""
+def add(found: dict[str, Any], part: Callable[[list[str]], Iterable[Figure]], most: int = 5) -> None:
+    """Run one part; of its failures so many are kept."""
     failures: list[str] = []
     try:
         found["figures"] += list(part(failures))
     except UserError as error:
         found["notes"].append(str(error))
-    found["failures"] += failures[:5]
+    found["failures"] += failures[:most]
 
 
 def rows_of(records: Sequence[dict[str, Any]]) -> pl.DataFrame:

@@ -29,6 +29,11 @@ _VAST = re.compile(r"\d{4301}")
 _TYPES = {"dict": "object", "str": "string", "int": "integer", "float": "number", "list": "array", "bool": "boolean"}
 _OPENED, _CLOSED = "<tool_call>", "</tool_call>"
 _DEEPEST = 30
+# References to definitions of the schema itself (`#/$defs/point`) are written out: more of them than a tool needs, and
+# few enough that definitions which hold each other twice come to an end.
+_REFERENCES = 50
+_ASIDE = frozenset({"$defs", "definitions"})
+_LOCAL = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 
 
 def calls(
@@ -98,9 +103,9 @@ def _misfit(arguments: Any, schema: Any) -> str | None:
     from jsonschema.exceptions import SchemaError
 
     try:
-        plain = _plain(schema)
-        if not isinstance(plain, Mapping):
+        if not isinstance(schema, Mapping) or len(json.dumps(schema)) > LONGEST:
             return None
+        plain = _plain(_written_out(schema, schema, iter(range(_REFERENCES))))
         written, given = len(json.dumps(plain)), len(json.dumps(arguments))
         if written > LONGEST or given * max(written, given) > _MOST_WORK:
             return None
@@ -113,6 +118,33 @@ def _misfit(arguments: Any, schema: Any) -> str | None:
         return None
     place = ".".join(str(key) for key in first.absolute_path)
     return f"{place or 'arguments'} breaks `{first.validator}`"
+
+
+def _written_out(part: Any, schema: Mapping[str, Any], left: Iterator[int], depth: int = 0) -> Any:
+    """Return a part of a schema with the definitions that it refers to in place of their names.
+
+    Raises:
+        ValueError: when there are too many, or one holds itself.
+    """
+    if depth > _DEEPEST:
+        raise ValueError("nested too deep")
+    if isinstance(part, list):
+        return [_written_out(one, schema, left, depth + 1) for one in part]
+    if not isinstance(part, Mapping):
+        return part
+    found = _LOCAL.fullmatch(part["$ref"]) if isinstance(part.get("$ref"), str) else None
+    held = schema.get(found[1]) if found else None
+    one = held.get(found[2]) if found and isinstance(held, Mapping) else None
+    if isinstance(one, Mapping):
+        if next(left, None) is None:
+            raise ValueError("refers too often")
+        beside = {key: value for key, value in part.items() if key != "$ref"}
+        return _written_out({"allOf": [one], **beside} if beside else one, schema, left, depth + 1)
+    return {
+        key: value if key in _DATA else _written_out(value, schema, left, depth + 1)
+        for key, value in part.items()
+        if depth or key not in _ASIDE
+    }
 
 
 def _plain(schema: Any, depth: int = 0) -> Any:

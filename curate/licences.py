@@ -16,21 +16,42 @@ _FAMILIES = (
     (r"cc0|cc zero|creative commons zero|public domain dedication", "CC0", "1.0", PERMISSIVE),
     (r"pddl", "PDDL", "1.0", PERMISSIVE),
     (r"the unlicense|unlicense", "Unlicense", "", PERMISSIVE),
+    (r"wtfpl", "WTFPL", "", PERMISSIVE),
+    (r"mit 0(?![\d.])", "MIT-0", "", PERMISSIVE),
     (r"^mit|mit$|mit licen[sc]e|the mit", "MIT", "", ATTRIBUTION),
     (r"isc", "ISC", "", ATTRIBUTION),
-    (r"(?:the )?apache(?: software)?(?: license| licence)?", "Apache", "2.0", ATTRIBUTION),
+    (r"zlib", "Zlib", "", ATTRIBUTION),
+    (r"boost software", "BSL", "1.0", ATTRIBUTION),
+    (r"(?:the )?apache(?: software)?(?: license| licence)?|asl(?= \d)", "Apache", "2.0", ATTRIBUTION),
     (r"bsd 2|bsd 2 clause|simplified bsd", "BSD-2-Clause", "", ATTRIBUTION),
     (r"bsd(?: 3)?|bsd 3 clause|new bsd|modified bsd", "BSD-3-Clause", "", ATTRIBUTION),
     (r"odc by|open data commons attribution", "ODC-By", "1.0", ATTRIBUTION),
-    (r"cdla permissive", "CDLA-Permissive", "2.0", ATTRIBUTION),
-    (r"etalab", "etalab", "2.0", ATTRIBUTION),
-    (r"cdla sharing", "CDLA-Sharing", "1.0", SHARE_ALIKE),
+    (r"(?:cdla|community data license agreement) permissive", "CDLA-Permissive", "2.0", ATTRIBUTION),
+    (r"open government licen[sc]e|ogl uk", "OGL-UK", "3.0", ATTRIBUTION),
+    (r"etalab|licence ouverte", "etalab", "2.0", ATTRIBUTION),
+    (r"(?:cdla|community data license agreement) sharing", "CDLA-Sharing", "1.0", SHARE_ALIKE),
     (r"odbl|odc odbl|open database", "ODbL", "1.0", SHARE_ALIKE),
     (r"(?:gnu )?(?:agpl|affero(?: general public)?)", "AGPL", "3.0", SHARE_ALIKE),
     (r"(?:gnu )?(?:lgpl|lesser(?: general public)?)", "LGPL", "3.0", SHARE_ALIKE),
     (r"(?:gnu )?gfdl|gnu free doc\w*", "GFDL", "1.3", SHARE_ALIKE),
     (r"(?:gnu )?(?:gpl|general public)", "GPL", "3.0", SHARE_ALIKE),
     (r"mpl|mozilla public", "MPL", "2.0", SHARE_ALIKE),
+    (r"eupl|european union public", "EUPL", "1.2", SHARE_ALIKE),
+)
+# Addresses of licences, and names in which a version has grown together with the name, as they are written without:
+# many cards name nothing but the address.
+_SITE = r"(?:https?://)?(?:www\.)?"
+_ADDRESSES = (
+    (re.compile(_SITE + r"creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)[\w/.-]*"), r"cc \1 \2"),
+    (re.compile(_SITE + r"creativecommons\.org/publicdomain/zero/1\.0[\w/.-]*"), "cc0 1.0"),
+    (re.compile(_SITE + r"opendatacommons\.org/licenses/(odbl|by|pddl)/1[.-]0/?"), r"odc \1 1.0"),
+    (re.compile(_SITE + r"gnu\.org/licenses/(?:old-licenses/)?([a-z]+)-(\d\.\d)[\w.-]*"), r"gnu \1 \2"),
+    (re.compile(_SITE + r"apache\.org/licenses/license-2\.0(?:\.\w+)?"), "apache 2.0"),
+    (re.compile(_SITE + r"(?:opensource|spdx)\.org/licenses?/([\w.-]+?)(?:\.html)?/?(?![\w.-])"), r"\1"),
+    (re.compile(_SITE + r"choosealicense\.com/licenses/([\w.-]+)/?"), r"\1"),
+    (re.compile(r"\bccby(?![a-z])"), "cc by "),
+    (re.compile(r"gplv(?=\d)"), "gpl "),
+    (re.compile(r"\blicense :: osi approved ::"), " "),  # of Python packages
 )
 _VERSION = re.compile(r"(?:^|[ v])(\d)(?:\.(\d))?(?![\d.])")
 # Signs of Creative Commons in the order of their names, with the words they stand for.
@@ -42,7 +63,12 @@ _PARTS = (
 # Words that restrict a licence, wherever they stand: the strictest of all that is written counts.
 _OTHER = (
     (re.compile(r"\b(?:research|academic|education)\w*"), RESEARCH),
-    (re.compile(r"\bnon ?commercial\w*|\bnc\b|\b(?:not?|without)(?: for| any)? commercial\b"), NON_COMMERCIAL),
+    (
+        re.compile(
+            r"\bnon ?commercial\w*|\bnc\b|\b(?:not?|without)(?: for| any)? commercial\b|\bcommercial uses? prohibited\b"
+        ),
+        NON_COMMERCIAL,
+    ),
     (re.compile(r"\bcommons clause\b|\bpersonal use\b"), NON_COMMERCIAL),
     (re.compile(r"\bno ?deriv\w*|\bnd\b"), NO_DERIVATIVES),
     (re.compile(r"\bshare ?alike\b|\bsa\b|\bcopyleft\b"), SHARE_ALIKE),
@@ -55,7 +81,7 @@ _FILLING = re.compile(
     r"\b(?:v?\d[\d.]*(?: igo\b| [a-z]{2}$)?|v|version|licen[sc]ed?|licen[sc]es|the|a|an|of|and|or|with|for|under|by|in"
     r"|is|are|odc|public|general|gnu|foundation|international|universal|unported|generic|dedication|code|data"
     r"|datasets?|texts?|contents?|software|weights|models?|documentation|later|only|clause|new|revised|simplified"
-    r"|modified|uses?|purposes?)(?![\w.])"
+    r"|modified|uses?|purposes?|released|this|work|deed)(?![\w.])"
 )
 
 
@@ -153,10 +179,11 @@ def _asked(one: str) -> str:
 
 
 def _plain(name: str | None) -> str:
-    """Return a name in small letters with single blanks for all signs but the dot between digits."""
-    plain = " ".join(
-        re.sub(r"[^a-z0-9.]+|(?<!\d)\.|\.(?!\d)", " ", (name or "").casefold().removeprefix("licenseref-")).split()
-    )
+    """Return a name, or that of an address, in small letters with blanks for all signs but dots in numbers."""
+    said = (name or "").casefold().removeprefix("licenseref-")
+    for address, written in _ADDRESSES:
+        said = address.sub(written, said)
+    plain = " ".join(re.sub(r"[^a-z0-9.]+|(?<!\d)\.|\.(?!\d)", " ", said).split())
     return plain.replace("cc 0", "cc0")
 
 

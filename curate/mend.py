@@ -95,6 +95,15 @@ def _says_the_same(text: str, before: _Outline, data: Any, after: str) -> bool:
     )
 
 
+def check(text: str) -> None:
+    """Raise a ValueError unless a text is JSON (RFC 8259): Python alone reads `NaN`, and no more than 4,300 digits."""
+    json.loads(text, parse_int=str, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def _parses(text: str) -> bool:
     """Tell whether a text is JSON; what is nested too deep for the parser is not mended either."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from curate import fences, languages, rulebook, text
+from curate import fences, languages, mend, rulebook, text
 
 # Longest response that is parsed as JSON, in characters: an answer, not a data set.
 LONGEST = 200_000
@@ -144,7 +144,7 @@ def _parses(response: str, *, lines: bool) -> bool | None:
         if len(value) > LONGEST:
             return None
         try:
-            json.loads(value, parse_int=str)  # Python reads no number of more than 4,300 digits; JSON has no limit
+            mend.check(value)
         except RecursionError:
             return None
         except ValueError:

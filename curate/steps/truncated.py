@@ -87,7 +87,7 @@ def _verdict(value: str | None, task: str | None, lang: str) -> tuple[bool | Non
     if whole.lstrip()[0] in "{[":
         return _json(whole)
     ended = whole.rstrip(_CLOSERS)
-    if task in EXEMPT or whole.endswith("```") or not ended:
+    if task in EXEMPT or whole.endswith(("```", "~~~")) or not ended:
         return None, None
     last = whole[whole.rfind("\n") + 1 :]
     if _BARE_ITEM.fullmatch(last) and any(_ITEM.match(line) for line in text.lines(whole)[-2:-1]):

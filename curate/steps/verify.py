@@ -9,24 +9,33 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import polars as pl
 
-from curate import arithmetic, calls, fences
+from curate import arithmetic, calls, fences, mend
 from curate.schema import Measured
 
 # Longest block that is parsed, in characters, about 500 lines: 20,000 of dotted names take TOML's parser a second. The
 # one of Python gives up by itself at 200 brackets in each other.
 LONGEST = 20_000
 MATH = "math"
-# Where data says its final answer: GSM8K's `#### 72`, and "answer is", "answer:", "answer =" in worked answers.
-_FINAL = re.compile(r"(?:####|(?i:\banswer(?:\s+is:?|\s*[:=])))\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])")
-# Words in which the last step of a calculation may be told instead of written out.
-_MORE = re.compile(
-    r"(?i)\b(?:times|twice|thrice|half|double|triple|third|quarter|more|less|fewer|minus|plus|each|per)\b"
+# Where data says its final answer: GSM8K's `#### 72`, and "answer is", "answer:", "answer =" in worked answers, bold or
+# not; the `\boxed{72}` of formulas, when it holds nothing but a number.
+_FINAL = re.compile(
+    r"(?:####|(?i:\banswer\**(?:\s+is:?|\s*[:=])))[\s*]*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)(?![\d/])"
+    r"|\\boxed\{\s*([$€£]?-?\d[\d,]*(?:\.\d+)?%?)\s*\}"
 )
+# Lines of a notebook, with which no statement of Python begins: `!pip install polars`, `%matplotlib inline`.
+_NOTEBOOK = re.compile(r"^([ \t]*)[!%]{1,2}[A-Za-z].*$", re.MULTILINE)
+# Words in which the last step of a calculation may be told instead of written out: these by themselves, and those where
+# another number stands beside them ("ten times that"; "5 more" alone is a unit).
+_FACTORS = re.compile(r"(?i)\b(?:twice|thrice|half|double|triple|third|quarter)\b")
+_STEPS = re.compile(r"(?i)\b(?:times|more|less|fewer|minus|plus|each|per)\b")
+_SPELT = re.compile(
+    r"(?i)\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million)\b"
+)
+_NUMBER = re.compile(r"[$€£]?\d[\d,]*(?:\.\d+)?%?")
 _SCHEMA: dict[str, pl.DataType] = {"checked": pl.UInt32(), "wrong": pl.UInt32(), "failed": pl.List(pl.String)}
 _TABLE = {"id": pl.String, "kind": pl.String, "said": pl.String, "fault": pl.String}
 # Characters of a claim that the table shows.
@@ -94,7 +103,7 @@ def _worked(row: Mapping[str, Any], response: str) -> Iterator[_Claim]:
     found = list(arithmetic.equations(working))
     for one in found:
         yield "arithmetic", one.said, None if one.right else f"is {_shown(one.exact)}"
-    finals = _FINAL.findall(response)
+    finals = [one or boxed for one, boxed in _FINAL.findall(response)]
     said = finals[-1] if finals else str(slots["answer"]) if "answer" in slots else ""
     value = arithmetic.number(said)
     if found and value is not None:
@@ -103,14 +112,24 @@ def _worked(row: Mapping[str, Any], response: str) -> Iterator[_Claim]:
         mixed = arithmetic.hundredths(f"{working} {said}")
         near = any(arithmetic.agrees(result, said, mixed=mixed) for result in results)
         after = working[working.rfind(found[-1].said) + len(found[-1].said) :]
-        if near or not (_MORE.search(after) or _stated(rationale if not finals else working, value, len(finals))):
+        if near or not (
+            _told(after, {value, found[-1].value, found[-1].exact})
+            or _stated(rationale if not finals else working, value, len(finals))
+        ):
             yield "answer", said, None if near else f"worked out: {_shown(found[-1].value)}"
 
 
 def _stated(working: str, value: Fraction, finals: int) -> bool:
     """Tell whether a final answer stands in the working beside the places that name it: it may have come in words."""
-    numbers = re.findall(r"[$€£]?\d[\d,]*(?:\.\d+)?%?", working)
-    return sum(arithmetic.number(one) == value for one in numbers) > finals
+    return sum(arithmetic.number(one) == value for one in _NUMBER.findall(working)) > finals
+
+
+def _told(after: str, known: set[Fraction]) -> bool:
+    """Tell whether a text after the last equation may tell one more step, with other numbers than its result."""
+    if _FACTORS.search(after):
+        return True
+    others = {arithmetic.number(one) for one in _NUMBER.findall(after)} - known
+    return bool(_STEPS.search(after) and (others or _SPELT.search(after)))
 
 
 def _called(messages: list[Mapping[str, Any]], meta: str) -> Iterator[_Claim]:
@@ -138,12 +157,22 @@ def _unparsed(block: str, parse: Callable[[str], Any]) -> str | None:
 
 
 def _python(block: str) -> None:
-    """Parse Python; of a session at the prompt the lines that were typed, of indented code its own first column."""
+    """Parse Python; of a session at the prompt the lines that were typed, of indented code its own first column.
+
+    Lines of a notebook that go to its shell or are its own commands stand for a statement.
+    """
     lines = block.split("\n")
     if any(line.startswith(">>> ") for line in lines):
         lines = [line[4:] for line in lines if line.startswith((">>> ", "... "))]
     margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    ast.parse("\n".join(line[margin:] for line in lines))
+    plain = "\n".join(line[margin:] for line in lines)
+    try:
+        ast.parse(plain)
+    except SyntaxError:
+        without = _NOTEBOOK.sub(r"\1pass", plain)
+        if without == plain:
+            raise
+        ast.parse(without)
 
 
 def _shown(value: Fraction) -> str:
@@ -154,8 +183,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "python": _python,
     "py": _python,
     "python3": _python,
-    # A number of more digits than Python reads is JSON all the same.
-    "json": partial(json.loads, parse_int=str),
+    "json": mend.check,
     "toml": tomllib.loads,
 }
 _NAMES = {"py": "python", "python3": "python"}

@@ -38,6 +38,8 @@ def failed(make_rows: Rows, response: str, **row: Any) -> list[str] | None:
         ("3 + 4 = 7. Please answer 10 questions", []),
         ("3 + 4 = 7. Answer: 8", ["answer"]),
         ("96 / 4 = 24 seconds, and ten times that for a kilometre. Answer: 240", []),
+        ("96 / 4 = 24 seconds, and twice that on the way back. Answer: 48", []),
+        ("9 - 4 = 5, so Betty needs $5 more. Answer: 8", ["answer"]),
         ("3 + 4 = 7, so the answer = 7", []),
         ("```json\n[" + "9" * 5000 + "]\n```", []),
         ("no numbers at all", None),
@@ -47,7 +49,19 @@ def failed(make_rows: Rows, response: str, **row: Any) -> list[str] | None:
         ('```json\n{"a": 1}\n```', []),
         ("```json\n{'a': 1}\n```", ["json"]),
         ("```toml\na = 1\n```", []),
+        ('```json\n{"a": NaN}\n```', ["json"]),
         ("```rust\nfn main( {\n```", None),
+        ("~~~python\nprint('a'\n~~~", ["python"]),
+        ("~~~python\nprint('```')\n```\n~~~", ["python"]),
+        ('```python title="a.py"\nprint(\n```', ["python"]),
+        ("```python\n!pip install polars\n%matplotlib inline\nx = 5\n```", []),
+        ("```python\n!pip install polars\nx = (5\n```", ["python"]),
+        ("```python\ntext = '''\n%d items'''\n```", []),
+        ("3 + 4 = 7. **Answer:** 8", ["answer"]),
+        ("3 + 4 = 7. **Answer: 7**", []),
+        ("3 + 4 = 7, so it is $\\boxed{8}$.", ["answer"]),
+        ("3 + 4 = 7, so it is $\\boxed{7}$.", []),
+        ("3 + 4 = 7, so it is $\\boxed{8x}$.", []),
         ("```\nprint 'a'\n```", None),
     ],
 )
@@ -142,6 +156,21 @@ def test_a_schema_that_points_elsewhere_or_never_ends_has_no_verdict(make_rows: 
         tool = {"name": "weather", "parameters": schema}
         meta = {**called("weather", {"city": "a" * 50 + "!"}), "tools": [tool]}
         assert failed(make_rows, "a call", meta=json.dumps(meta)) == []
+
+
+def test_definitions_of_a_schema_are_followed_and_come_to_an_end(make_rows: Rows) -> None:
+    point = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+    for name in ("$defs", "definitions"):
+        place = {"$ref": f"#/{name}/point", "description": "where to"}
+        schema = {"properties": {"at": {"type": "array", "items": place}}, name: {"point": point}}
+        assert held(make_rows, schema, {"at": [{"x": 1}]}) == []
+        assert held(make_rows, schema, {"at": [{"x": "1"}]}) == ["tool_call"]
+    named = {"properties": {"definitions": {"type": "string"}, "$defs": {}}, "additionalProperties": False}
+    assert held(make_rows, named, {"definitions": "a", "$defs": 1}) == []
+    itself = {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"properties": {"a": {"$ref": "#/$defs/a"}}}}}
+    assert held(make_rows, itself, {"a": 5}) == []
+    twice = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
+    assert held(make_rows, {"properties": {"a": {"$ref": "#/$defs/a0"}}, "$defs": twice}, {"a": 5}) == []
 
 
 @pytest.mark.parametrize("block", ["(" * 5000, "-" * 18000 + "1", "a." * 9000 + "a", "[" * 18000, "\x00", "9" * 5000])
