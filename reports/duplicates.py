@@ -162,7 +162,13 @@ def _conflict(view: View, name: str) -> dict[str, Any]:
     """Return how many rows conflict, and some questions with a row for each of two answers."""
     answers = view.columns([f"{name}.answers"])[f"{name}.answers"]
     several = (answers > 1).fill_null(False)
-    facts: dict[str, Any] = {"name": name, "rows": int(several.sum()), "kept": int((several & view.base["kept"]).sum())}
+    by_source = view.base.filter(several).group_by("source").agg(pl.len().alias("rows"), pl.col("kept").sum())
+    facts: dict[str, Any] = {
+        "name": name,
+        "rows": int(several.sum()),
+        "kept": int((several & view.base["kept"]).sum()),
+        "sources": by_source.sort("rows", "source", descending=[True, False]).to_dicts(),
+    }
     table = view.run.table(f"{name}.groups")
     if table is None or not {"question", "answer", "id"} <= set(table.columns):
         return {**facts, "questions": None, "examples": []}

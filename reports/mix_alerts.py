@@ -130,7 +130,10 @@ def _conflicts(facts: Facts) -> Iterator[dict[str, Any]]:
             stay = "all of them stay" if kept == conflict["rows"] else f"{shown.count(kept)} of them stay"
             rows = shown.verb(conflict["rows"], "rows answer", "row answers")
             fate = f"{stay} in the mix" if kept else "none of them stays in the mix"
-            text = f"{shown.count(conflict['rows'])} {rows} a question that another row answers differently; {fate}."
+            found = [f"{one['source']} {shown.count(one['rows'])}" for one in conflict["sources"]]
+            where = f"most often in {', '.join(found[:NAMED])}" if len(found) > NAMED else f"in {', '.join(found)}"
+            told = f"{rows} a question that another row answers differently, {where}; {fate}"
+            text = f"{shown.count(conflict['rows'])} {told}."
             example = conflict["examples"][0]["list"][0]["row"] if conflict["examples"] else None
             of = (conflict["rows"], facts["headline"]["rows"])
             yield alert("warning" if kept else "note", text, explain(facts, example), of=of, section="duplicates")
@@ -146,9 +149,8 @@ def _safety(facts: Facts) -> Iterator[dict[str, Any]]:
         text = f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'hold', 'holds')} personal data: {kinds}."
         yield alert("warning", text, explain(facts, personal.get("row")), of=(rows, kept), section="safety")
     if rows := toxic.get("kept"):
-        text = (
-            f"{shown.plural(rows, 'kept row')} {shown.verb(rows, 'look', 'looks')} abusive: toxicity.score 0.5 or more."
-        )
+        seem = shown.verb(rows, "look", "looks")
+        text = f"{shown.plural(rows, 'kept row')} {seem} abusive: {toxic['signal']} 0.5 or more."
         yield alert("warning", text, explain(facts, toxic.get("row")), of=(rows, kept), section="safety")
     if rows := language.get("kept"):
         seem = shown.verb(rows, "seem", "seems")

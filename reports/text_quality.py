@@ -87,7 +87,7 @@ def text_quality(view: View) -> dict[str, Any]:
     if not view.base.height:
         reason = "the run has no rows"
         return {"skipped": reason, "language": {"skipped": reason}}
-    done = {use["step"] for use in _uses(view)}
+    done = {use["step"] for use in uses(view)}
     # A step that looks closer takes the place of the report's own glance.
     own = [check for check in _always() if _CLOSER.get(check.name) not in done]
     checks = [*own, *_measured(view)]
@@ -131,14 +131,14 @@ def _always() -> Iterator[_Check]:
 def _measured(view: View) -> Iterator[_Check]:
     """Yield the checks on signals of the run, for each use of a step."""
     for wanted in _WANTED:
-        for use in _uses(view):
+        for use in uses(view):
             names = [f"{use['as']}.{signal}" for signal in wanted.signals]
             if use["step"] == wanted.step and set(names) <= set(view.signals):
                 how = f"{use['as']}.{wanted.how}"
                 yield _Check(wanted.name, use["column"], wanted.test(*map(pl.col, names)), how)
 
 
-def _uses(view: View) -> list[dict[str, str]]:
+def uses(view: View) -> list[dict[str, str]]:
     """Return name, step and column of each use of a step; the step's own default is the response."""
     given = [use for stage in view.manifest["recipe"].get("stages", []) for use in stage.get("steps", [])]
     columns = {use.get("as", use.get("step")): use.get("column") for use in given}

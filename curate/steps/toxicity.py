@@ -32,6 +32,9 @@ QUOTED = 0.5
 # Characters in which the sentence of a hit is looked for: enough for any spoken sentence, and matching stays linear.
 SENTENCE = 300
 _END = re.compile(r"[.!?\n]")
+# A word by itself names something and says nothing of it: the concepts, which know sentences, took the label "no" for
+# hate. Such a text is left to the lexicon.
+_ALONE = re.compile(r"\W*(?:(?:a|an|the|no)\s+)?[\w'’-]*\W*", re.IGNORECASE)
 _SCHEMA: dict[str, pl.DataType] = {
     "score": pl.Float64(),
     "category": pl.String(),
@@ -58,7 +61,7 @@ def toxicity(
     Two layers. A classifier fitted on the examples of rules/concepts (their sentence vectors and n-grams) judges what a
     text means; groups are masked first, so that none is judged otherwise than another. A lexicon joins words with
     their targets; where it finds outright abuse, the score is at least halfway up to its weight. Requests count as
-    well as statements. English only.
+    well as statements. One word by itself, a label, is abuse only where the lexicon knows it. English only.
 
     Args:
         rows: instruction rows.
@@ -83,10 +86,15 @@ def toxicity(
     folded = terms.judged(rows, column=column, language=words.language)
     found = _listed(folded, words)
     if classifier or concepts:
-        texts = schema.column_text(rows, column).set(folded.is_null(), None)
-        asked = [text for text in texts.to_list() if text is not None]
+        texts = schema.column_text(rows, column).to_list()
+        chosen = [listed is not None and (bool(classifier) or bool(listed[2]) or not _ALONE.fullmatch(text))
+                  for listed, text in zip(found, texts, strict=True)]  # fmt: skip
+        asked = [text for text, wanted in zip(texts, chosen, strict=True) if wanted]
         judged = iter(_classified(classifier, asked) if classifier else _screened(vectors, asked))
-        found = [None if listed is None else _joined(listed, next(judged)) for listed in found]
+        found = [
+            _joined(listed, next(judged)) if listed is not None and wanted else listed
+            for listed, wanted in zip(found, chosen, strict=True)
+        ]
     return pl.DataFrame([one or (None,) * len(_SCHEMA) for one in found], schema=_SCHEMA, orient="row").with_columns(
         pl.when(pl.col("category").is_not_null()).then(pl.col("start", "end"))
     )

@@ -104,3 +104,9 @@ def test_concepts_find_their_hits(text: str, category: str, vectors: Encode) -> 
 @pytest.mark.parametrize(("text", "category"), [*lines("misses")])
 def test_concepts_leave_their_misses_alone(text: str, category: str, vectors: Encode) -> None:
     assert max(screen.screen(vectors).judge([text])[0].scores) < 0.5
+
+
+def test_a_word_by_itself_is_left_to_the_lexicon(vectors: Encode) -> None:
+    found = judged(["no", "No.", "women", "a girl", "maybe", "You are scum.", "Filthy immigrants"], vectors)
+    assert found["score"].to_list()[:5] == [0.0] * 5
+    assert found["score"].to_list()[5] > 0.5 and found["score"].to_list()[6] > 0.5
