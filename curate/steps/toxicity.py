@@ -34,7 +34,7 @@ SENTENCE = 300
 _END = re.compile(r"[.!?\n]")
 # A word by itself names something and says nothing of it: the concepts, which know sentences, took the label "no" for
 # hate. Such a text is left to the lexicon.
-_ALONE = re.compile(r"\W*(?:(?:a|an|the|no)\s+)?[\w'’-]*\W*", re.IGNORECASE)
+_ALONE = re.compile(r"\W*(?:(?:(?:a|an|the|no)\s+)?\w+(?:['’-]\w+)*\W*)?", re.IGNORECASE)
 _SCHEMA: dict[str, pl.DataType] = {
     "score": pl.Float64(),
     "category": pl.String(),
