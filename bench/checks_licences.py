@@ -1,9 +1,9 @@
 """Names of licences, measured: `python bench/checks.py --topics licences`.
 
 The names of `bench/data/licences.jsonl` are written as people write them: SPDX names, sentences, addresses, notes that
-say nothing. Each has its SPDX name, if it has one, and all that it asks. They come in two rounds: what the first got
-wrong was then taught to the reader, the second was written before that and only measured, but for names of one kind
-with one of the first. Taking a licence for freer than it is lets rows in that must stay out; the other way round costs
+say nothing. Each has its SPDX name, if it has one, and all that it asks. They come in two rounds, both written before
+the reader was last changed: what the first got wrong it was then taught, of the second only what is of a kind with that.
+Taking a licence for freer than it is lets rows in that must stay out; the other way round costs
 rows and a look.
 """
 
