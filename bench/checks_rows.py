@@ -114,9 +114,12 @@ def _speed(failures: list[str]) -> Iterable[Figure]:
     padded = [f"{'These are words that lead up to it. ' * 8}{text}" for text in labelled] * 20
     dense = rows_of([{"prompt": "", "response": text} for text in padded])
     for name, some in (("public mix", chosen), ("every text holds or resembles something", dense)):
-        started = time.process_time()
-        pii(some)
-        speed = some.height / (time.process_time() - started)
+        spent = []
+        for _ in range(3):  # half a second each: what else the machine does only adds to one
+            started = time.process_time()
+            pii(some)
+            spent.append(time.process_time() - started)
+        speed = some.height / min(spent)
         yield figure(f"pii texts per second of CPU, {name}", speed, some.height, goal=">= 20000")
 
 
