@@ -2,9 +2,8 @@
 
 The names of `bench/data/licences.jsonl` are written as people write them: SPDX names, sentences, addresses, notes that
 say nothing. Each has its SPDX name, if it has one, and all that it asks. They come in two rounds, both written before
-the reader was last changed: what the first got wrong it was then taught, of the second only what is of a kind with that.
-Taking a licence for freer than it is lets rows in that must stay out; the other way round costs
-rows and a look.
+the reader was last changed: what the first got wrong it was then taught, of the second only what is of a kind with
+that. Taking a licence for freer than it is lets rows in that must stay out; the other way round costs rows and a look.
 """
 
 from __future__ import annotations
