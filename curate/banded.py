@@ -109,13 +109,19 @@ def walked(
     return groups, stars.Stars(keeper, similarity), pairs, recall(sketch, known, threshold, seed)
 
 
-def lookups(ends: Indices, elements: Any, met: Indices) -> tuple[Any, ...]:
-    """Return what `similar.walked` looks up of some units: all elements of each, among all of the others'."""
-    return np.stack([ends[met], ends[met + 1], ends[met + 1]]), elements, np.zeros(len(met), np.bool_)
+def lookups(ends: Indices, elements: Any, met: Indices) -> similar.Candidates:
+    """Return what makes some units candidates: all elements of each are looked up among all of the others'."""
+    starts, stops = ends[met], ends[met + 1]
+    parts = []
+    for first in range(0, len(met), similar.PART):
+        own = slice(first, first + similar.PART)
+        spans = np.stack([starts[own], stops[own], stops[own]])
+        parts.append((first, spans - spans[0, 0], elements[spans[0, 0] : spans[2, -1]]))
+    return similar.Candidates((len(elements), 0), np.zeros(len(met), np.bool_), parts)
 
 
-def _none(*_: Any) -> tuple[Any, ...]:
-    return np.zeros((3, 0), np.int64), np.zeros(0, np.uint32), np.zeros(0, np.bool_)
+def _none(*_: Any) -> similar.Candidates:
+    return similar.Candidates((0, 0), np.zeros(0, np.bool_), ())
 
 
 def room(sketch: Sketch) -> Sketched:

@@ -3,13 +3,16 @@
 Candidates are units that share an *element*: one of the rarest hashes of their sets (no pair can be missed then) or a
 band of their signatures. Every candidate is verified on the sets themselves (`curate.overlap`).
 
-Units are numbered in the order of the walk. `elements` is where the short ones of each unit start, where its others
-start, and where these end, (3, m) int64; 32 bits of each element, uint32; and which units are smaller than a later one.
-An index has one bucket for some of the low bits of an element: where its postings start and stop, (b, 2) int32, and the
-postings of all buckets, uint32: the units, ascending in each bucket, and above as many bits of the element as there is
-room for, so that two elements in one bucket seldom propose a candidate (without those bits two in three proposed ones
-shared nothing: 200,000 rows of a published mix). It has two halves: all elements of all units, where the short ones of
-a unit are looked up, and the short ones of smaller units, where the others are (see `curate.rarity.prefixes`).
+Units are numbered in the order of the walk. Their elements come in parts of consecutive units: the first unit; where
+the short elements of each unit start, where its others start, and where these end, (3, n) int64; and 32 bits of each
+element, uint32. `smaller` is which units are smaller than a later one, (m,) bool.
+
+An index has one bucket for some of the low bits of an element: (b, 2) uint32, where its postings start, or the only one
+itself, and how many there are; and room for the others, uint32, with how much of it is used, (1,) int64. A posting is a
+unit, and above it as many bits of the element as there is room for, so that two elements in one bucket seldom propose a
+candidate (without those bits two in three proposed ones shared nothing: 200,000 rows of a published mix). An index has
+two halves: all elements of its units, where the short ones of a unit are looked up, and the short ones of smaller
+units, where the others are (see `curate.rarity.prefixes`).
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from curate.kernels import I32, I64, U32, U64, Flags, jit
 from curate.overlap import Sets, distance, mark, similarity, table_for, unmark
 
 F64 = npt.NDArray[np.float64]
-Elements = tuple[I64, U32, Flags]
-Postings = tuple[I32, U32]
+Part = tuple[int, I64, U32]
+Postings = tuple[U32, U32, I64]
 Index = tuple[Postings, Postings]
 Pairs = tuple[I32, I32, F64]
 # A unit's most similar keeper so far (-1 for none) and the similarity, (m,) each.
@@ -32,42 +35,25 @@ Best = tuple[I32, F64]
 # The same and the notes of a thread, (2, m): by whom each unit was met last (-1 for nobody), and room for those met.
 State = tuple[I32, F64, I32]
 
-_START, _STOP = 0, 1
+_START, _SIZE = 0, 1
 _BY, _MET = 0, 1
+_ONE = np.uint64(1)
 
 
 @jit
-def emptied(elements: Elements, part: tuple[int, int], short: bool, buckets: int) -> Postings:
-    """Return half of an index with room for some units, but none in it: the short elements of smaller ones, or all."""
-    spans, wanted, smaller = elements
-    slots = np.zeros((buckets, 2), np.int32)
-    mask = np.uint32(buckets - 1)
-    for unit in range(part[0], part[1]):
-        if smaller[unit] or not short:
-            for element in wanted[spans[0, unit] : spans[1 if short else 2, unit]]:
-                slots[element & mask, _STOP] += 1
-    reached = 0
-    for bucket in range(buckets):
-        size = slots[bucket, _STOP]
-        slots[bucket, _START] = slots[bucket, _STOP] = reached
-        reached += size
-    return slots, np.empty(reached, np.uint32)
+def indexed(part: Part, smaller: Flags, index: Index) -> None:
+    """Add the units of a part to an index, after all those before them."""
+    for unit in range(part[0], part[0] + part[1].shape[1]):
+        _indexed(part, smaller, index, unit)
 
 
 @jit
-def indexed(elements: Elements, index: Index, units: I64) -> None:
-    """Add some units to an index, after all those before them."""
-    for unit in units:
-        _indexed(elements, index, unit)
-
-
-@jit
-def _indexed(elements: Elements, index: Index, unit: int) -> None:
-    spans, wanted, smaller = elements
-    low = _units(len(smaller))
-    _post(wanted[spans[0, unit] : spans[2, unit]], index[0], unit, low)
+def _indexed(part: Part, smaller: Flags, index: Index, unit: int) -> None:
+    first, spans, wanted = part
+    low, place = _units(len(smaller)), unit - first
+    _post(wanted[spans[0, place] : spans[2, place]], index[0], unit, low)
     if smaller[unit]:
-        _post(wanted[spans[0, unit] : spans[1, unit]], index[1], unit, low)
+        _post(wanted[spans[0, place] : spans[1, place]], index[1], unit, low)
 
 
 @jit
@@ -81,93 +67,93 @@ def _units(count: int) -> Any:
 
 @jit
 def _post(wanted: U32, postings: Postings, unit: int, low: Any) -> None:
-    slots, units = postings
-    mask = np.uint32(len(slots) - 1)
+    """Add a posting for each element; a bucket that holds a power of two of them moves to where twice as many fit."""
+    buckets, room, used = postings
+    mask = np.uint32(len(buckets) - 1)
     for element in wanted:
         bucket = element & mask
-        units[slots[bucket, _STOP]] = element & ~low | np.uint32(unit)
-        slots[bucket, _STOP] += 1
+        posting, size = element & ~low | np.uint32(unit), np.uint64(buckets[bucket, _SIZE])
+        if size == 0:
+            buckets[bucket, _START] = posting
+        else:
+            if size & (size - _ONE) == 0:
+                first, to = np.uint64(buckets[bucket, _START]), np.uint64(used[0])
+                used[0] += np.int64(2 * size)
+                for place in range(size):
+                    room[to + place] = room[first + place] if size > _ONE else np.uint32(first)
+                buckets[bucket, _START] = to
+            room[np.uint64(buckets[bucket, _START]) + size] = posting
+        buckets[bucket, _SIZE] = size + _ONE
 
 
 @jit
-def probed(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
-    """Find the most similar keeper of some units among those indexed, ties the first one; improves `state`.
+def settled(sets: Sets, part: Part, smaller: Flags, index: Index, threshold: float, state: State) -> None:
+    """Walk the units of a part: whoever resembles no keeper becomes one.
 
     Args:
         sets: of all units.
-        elements: of all units.
-        index: of some keepers; those from a unit on do not count for it.
-        units: those to look at.
+        part: elements of the units to walk.
+        smaller: of all units.
+        index: of the keepers before them; those among them are added.
         threshold: least similarity, above 0.
         state: of all units.
     """
-    scratch = (_room(elements, units), table_for(sets, units))
-    for unit in units:
-        _probe(sets, elements, index, unit, threshold, (state, scratch))
-
-
-@jit
-def settled(sets: Sets, elements: Elements, index: Index, units: I64, threshold: float, state: State) -> None:
-    """Walk some units, of which none resembles a keeper of before: whoever resembles no keeper becomes one.
-
-    Args:
-        sets: of all units.
-        elements: of all units.
-        index: of none of the units; the keepers among them are added.
-        units: those to walk, ascending.
-        threshold: least similarity, above 0.
-        state: of all units.
-    """
-    scratch = (_room(elements, units), table_for(sets, units))
-    for unit in units:
-        _probe(sets, elements, index, unit, threshold, (state, scratch))
+    scratch = (_room(part), table_for(sets, _numbers(part)))
+    for unit in _numbers(part):
+        _probe(sets, part, index, unit, threshold, (state, scratch))
         if state[0][unit] < 0:
-            _indexed(elements, index, unit)
+            _indexed(part, smaller, index, unit)
 
 
 @jit
-def _room(elements: Elements, units: I64) -> I32:
-    """Return room for the postings of each element of one of some units: where they start and where they stop."""
-    spans = elements[0]
+def _numbers(part: Part) -> I64:
+    return np.arange(part[0], part[0] + part[1].shape[1])
+
+
+@jit
+def _room(part: Part) -> U32:
+    """Return room for the bucket of each element of one of some units."""
+    spans = part[1]
     most = 1
-    for unit in units:
-        most = max(most, spans[2, unit] - spans[0, unit])
-    return np.empty((2, most), np.int32)
+    for place in range(spans.shape[1]):
+        most = max(most, spans[2, place] - spans[0, place])
+    return np.empty((2, most), np.uint32)
 
 
 @jit
-def _met(elements: Elements, index: Index, unit: int, notes: I32, room: I32) -> int:
+def _met(part: Part, index: Index, unit: int, notes: I32, room: U32) -> int:
     """Write the indexed units before this one that share an element with it; return how many.
 
     Args:
-        elements: of all units.
-        index: of some of them.
+        part: with the elements of the unit.
+        index: of some units.
         unit: the unit.
         notes: of this thread.
-        room: for the postings of the elements of this unit.
+        room: for the buckets of the elements of this unit.
     """
-    spans, wanted, _ = elements
-    met = _meet(wanted[spans[0, unit] : spans[1, unit]], index[0], unit, 0, (notes, room))
-    return _meet(wanted[spans[1, unit] : spans[2, unit]], index[1], unit, met, (notes, room))
+    first, spans, wanted = part
+    place = unit - first
+    met = _meet(wanted[spans[0, place] : spans[1, place]], index[0], unit, 0, (notes, room))
+    return _meet(wanted[spans[1, place] : spans[2, place]], index[1], unit, met, (notes, room))
 
 
 @jit
-def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32, I32]) -> int:
-    slots, units = postings
+def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32, U32]) -> int:
+    buckets, units, _ = postings
     known, room = notes
-    mask, low = np.uint32(len(slots) - 1), _units(known.shape[1])
+    mask, low = np.uint32(len(buckets) - 1), _units(known.shape[1])
     # In a loop of its own, as the memory then looks up many at a time.
     for place in range(len(wanted)):
         bucket = wanted[place] & mask
-        room[_START, place], room[_STOP, place] = slots[bucket, _START], slots[bucket, _STOP]
+        room[_START, place], room[_SIZE, place] = buckets[bucket, _START], buckets[bucket, _SIZE]
     for place in range(len(wanted)):
         # Unsigned: else numba asks of each place whether it counts from the end.
-        first, at = np.uint64(room[_START, place]), np.uint64(room[_STOP, place])
-        while at > first:
-            at -= np.uint64(1)
-            if units[at] ^ wanted[place] > low:
+        first, size = np.uint64(room[_START, place]), np.uint64(room[_SIZE, place])
+        for at in range(size):
+            posting = units[first + at] if size > _ONE else room[_START, place]
+            if posting ^ wanted[place] > low:
                 continue  # another element
-            other = np.int64(units[at] & low)
+            other = np.int64(posting & low)
             if other < unit and known[_BY, other] != unit:
                 known[_BY, other] = unit
                 known[_MET, met] = other
@@ -178,15 +164,15 @@ def _meet(wanted: U32, postings: Postings, unit: int, met: int, notes: tuple[I32
 @jit
 def _probe(
     sets: Sets,
-    elements: Elements,
+    part: Part,
     index: Index,
     unit: int,
     threshold: float,
-    state: tuple[State, tuple[I32, U64]],
+    state: tuple[State, tuple[U32, U64]],
 ) -> None:
-    """Improve the best keeper of one unit; with the state come room for postings and an empty table."""
+    """Improve the best keeper of one unit; with the state come room for buckets and an empty table."""
     (found, similar, notes), (room, table) = state
-    met = _plausible(sets, unit, threshold, notes, _met(elements, index, unit, notes, room))
+    met = _plausible(sets, unit, threshold, notes, _met(part, index, unit, notes, room))
     if met:
         mark(sets, unit, table)
     for at in range(met):
@@ -220,14 +206,14 @@ def _plausible(sets: Sets, unit: int, threshold: float, notes: I32, met: int) ->
 
 @jit
 def paired(
-    sets: Sets, candidates: tuple[Elements, Index], part: tuple[int, int], threshold: float, out: Pairs, notes: I32
+    sets: Sets, candidates: tuple[Part, Index], start: int, threshold: float, out: Pairs, notes: I32
 ) -> tuple[int, int]:
-    """Compare some units with all before them that share an element, and write every pair at the threshold or above.
+    """Compare the units of a part with all before them that share an element, and write every pair at the threshold.
 
     Args:
         sets: of all units.
-        candidates: elements and index of all units.
-        part: first and one past the last unit to compare.
+        candidates: elements of the units to compare, and the index of all units.
+        start: the first unit of the part to compare.
         threshold: least similarity, above 0.
         out: room for the later and the earlier unit of each pair and their similarity.
         notes: of this thread.
@@ -235,12 +221,13 @@ def paired(
     Returns:
         The first unit that was not compared for want of room, and how many pairs were written.
     """
+    part, index = candidates
     later, earlier, similar = out
-    units = np.arange(part[0], part[1])
-    room, table = _room(candidates[0], units), table_for(sets, units)
+    stop = part[0] + part[1].shape[1]
+    room, table = _room(part), table_for(sets, _numbers(part))
     used = 0
-    for unit in range(part[0], part[1]):
-        met = _met(candidates[0], candidates[1], unit, notes, room)
+    for unit in range(start, stop):
+        met = _met(part, index, unit, notes, room)
         if used + met > len(later):
             notes[_BY] = -1  # the unit is looked at again
             return unit, used
@@ -255,7 +242,7 @@ def paired(
                 used += 1
         if met:
             unmark(sets, unit, table)
-    return part[1], used
+    return stop, used
 
 
 @jit

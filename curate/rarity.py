@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from curate import similar
 from curate.kernels import I64, U8, U32, U64, jit
 from curate.overlap import Sets, least_common, least_shared
-from curate.similar import Elements
-from curate.threads import spread
+from curate.similar import Candidates, Elements, Part
+from curate.threads import ahead, spread
 
 U16 = npt.NDArray[np.uint16]
 _U = np.uint64
@@ -28,7 +29,7 @@ _BITS = 24
 def rarest(threshold: float) -> Elements:
     """Return how to choose the rarest hashes of each set as elements: no pair at the threshold can be missed."""
 
-    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> tuple[Any, ...]:
+    def chosen(sets: tuple[Any, ...], pool: Executor | None, workers: int) -> Candidates:
         # With several columns the candidates of one are enough; the longest texts differ the most.
         column = int(sets[2].sum(axis=1).argmax())
         sizes = sets[2][column]
@@ -41,19 +42,18 @@ def rarest(threshold: float) -> Elements:
             return table
 
         known = levels(tuple(table for _, _, table in spread(tally, sizes, pool=pool, workers=workers)))
-        spans = np.empty((3, len(sizes)), np.int64)
 
-        def part(start: int, stop: int) -> Any:
-            out = np.empty(int(sizes[start:stop].sum()), dtype=np.uint32)
-            return out[: prefixes(sets, column, (start, stop), (shift, known, threshold), (spans, out))]
+        def part(start: int) -> Part:
+            own = slice(start, start + similar.PART)
+            spans, out = np.empty((3, len(sizes[own])), np.int64), np.empty(int(sizes[own].sum()), np.uint32)
+            used = prefixes(sets, column, start, (shift, known, threshold), (spans, out))
+            return start, spans, out[:used].copy()
 
-        parts = spread(part, sizes, pool=pool, workers=workers)
-        before = np.cumsum([0, *(len(out) for _, _, out in parts)])
-        for (start, stop, _), reached in zip(parts, before, strict=False):
-            spans[:, start:stop] += reached
-        values = parts[0][2] if len(parts) == 1 else np.concatenate([out for _, _, out in parts])
         later = np.maximum.accumulate(sizes[::-1])[::-1]  # the largest set from each unit on
-        return spans, values, sizes < later
+        # Of each set at most what `least_shared` and `least_common` leave, whatever a float rounds.
+        most = (1 - threshold) * sizes + 2, (1 - threshold) / (1 + threshold) * sizes[sizes < later] + 2
+        parts = ahead(part, range(0, len(sizes), similar.PART), workers=workers)
+        return Candidates((int(most[0].sum()), int(most[1].sum())), sizes < later, parts)
 
     return chosen
 
@@ -88,9 +88,7 @@ def levels(tables: tuple[U16, ...]) -> U8:
 
 
 @jit
-def prefixes(
-    sets: Sets, column: int, part: tuple[int, int], rarity: tuple[Any, U8, float], out: tuple[I64, U32]
-) -> int:
+def prefixes(sets: Sets, column: int, start: int, rarity: tuple[Any, U8, float], out: tuple[I64, U32]) -> int:
     """Write the rarest hashes of some sets, so many that any two sets at the threshold share one of theirs.
 
     Prefix filter (Chaudhuri et al., "A primitive operator for similarity joins", 2006; Bayardo et al., 2007): two sets
@@ -102,10 +100,10 @@ def prefixes(
     Args:
         sets: the sets.
         column: which of their columns.
-        part: first and one past the last unit.
+        start: the first unit.
         rarity: shift as `tallied` took it, the `levels` of its table, and the threshold.
-        out: of all units, where in the hashes the short ones start, where the others start, and where these end, (3,
-            m); and room for one hash per element.
+        out: of each unit from there on, where in the hashes the short ones start, where the others start, and where
+            these end, (3, n); and room for one hash per element.
 
     Returns:
         How many hashes there are.
@@ -113,14 +111,15 @@ def prefixes(
     values, starts, sizes, _ = sets
     shift, known, threshold = rarity
     spans, chosen = out
+    units = spans.shape[1]
     longest = 1
-    for unit in range(part[0], part[1]):
-        longest = max(longest, sizes[column, unit])
+    for size in sizes[column, start : start + units]:
+        longest = max(longest, size)
     keys, scratch = np.empty(longest, np.uint64), np.empty((2, longest), np.uint64)
     tally = np.zeros(256, np.int64)
     used = 0
-    for unit in range(part[0], part[1]):
-        first, size = starts[column, unit], sizes[column, unit]
+    for unit in range(units):
+        first, size = starts[column, start + unit], sizes[column, start + unit]
         count = 0
         # What no other set has is overwritten by the next: without a branch this takes three quarters of the time.
         for value in values[first : first + size]:

@@ -5,9 +5,9 @@ A unit is a record or a row with one set of hashes per compared column. Units wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,11 +20,9 @@ from curate.shingles import Ragged
 from curate.stars import Indices, Shares
 from curate.threads import spread, threads
 
-# Units compared with the keepers before them at once: few, so that a keeper is soon known to all, but enough for the
-# threads to have more to do than to wait.
-_BLOCK = 1024
-# Units whose pairs are written at a time, and room for so many pairs to begin with.
-_PART, _ROOM = 2048, 1 << 16
+# Units whose elements are chosen and whose pairs are written at a time: few, so that the walk begins soon, but enough
+# for the threads to have more to do than to wait. And room for so many pairs to begin with.
+PART, _ROOM = 2048, 1 << 16
 # Pairs kept for each unit at most: a star of n members has n² / 2 pairs, and thousands of near copies of one text would
 # fill the memory with what nobody reads.
 PAIRS = 10
@@ -91,8 +89,27 @@ class Groups:
     of: Indices
 
 
-# Gives elements as `curate.joins` takes them, of sets as `curate.overlap` does.
-Elements = Callable[[tuple[Any, ...], Executor | None, int], tuple[Any, ...]]
+# The first unit, where its elements and those of the next lie, and the elements: see `curate.joins`.
+Part = tuple[int, Indices, npt.NDArray[np.uint32]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What makes two of m units candidates, as `curate.joins` takes it.
+
+    Args:
+        most: how many elements there are at most, and how many short ones of smaller units.
+        smaller: (m,) which units are smaller than a later one.
+        parts: all elements, in the order of the walk; while some are walked, the next may be chosen.
+    """
+
+    most: tuple[int, int]
+    smaller: npt.NDArray[np.bool_]
+    parts: Iterable[Part]
+
+
+# Gives what makes two units candidates, of sets as `curate.overlap` takes them.
+Elements = Callable[[tuple[Any, ...], Executor | None, int], Candidates]
 
 
 def units(columns: Sequence[Ragged], *, places: Indices) -> Units:
@@ -159,11 +176,13 @@ def walked(
     with threads(workers) as pool:
         whole = sets.compiled(_bitmaps(sets, pool, workers))
         chosen = elements(whole, pool, workers)
+        if every:
+            chosen = replace(chosen, parts=list(chosen.parts))
         pairs = _pairs(whole, chosen, threshold, (pool, workers)) if every else None
         if pairs:
             keeper, best = joins.covered(size, (pairs.later, pairs.earlier, pairs.similarity))
         else:
-            keeper, best = _cover(whole, chosen, threshold, (pool, workers))
+            keeper, best = _cover(whole, chosen, threshold)
     own = np.arange(size, dtype=np.int64)
     return stars.Stars(np.where(keeper < 0, own, keeper), np.where(keeper < 0, 1.0, best)), pairs
 
@@ -182,64 +201,36 @@ def _bitmaps(sets: Units, pool: Executor | None, workers: int) -> Any:
     return maps
 
 
-def _emptied(elements: tuple[Any, ...], part: tuple[int, int]) -> tuple[Any, Any]:
-    """Return an empty index with room for some units."""
-    from curate import joins
-
-    (spans, _, smaller), (first, stop) = elements, part
-    whole = int(spans[2, stop - 1] - spans[0, first])
-    short = int((spans[1, first:stop] - spans[0, first:stop])[smaller[first:stop]].sum())
-    return joins.emptied(elements, part, False, _buckets(whole)), joins.emptied(elements, part, True, _buckets(short))
-
-
-def _buckets(elements: int) -> int:
-    """Return how many buckets an index has: a power of two above half of the number of elements, 256 at least.
+def _emptied(most: tuple[int, int]) -> tuple[Any, ...]:
+    """Return an empty index with room for so many elements.
 
     Raises:
         UserError: for more elements than an index has numbers for.
     """
-    if elements >= 1 << 31:
-        what = f"{elements:,} elements of texts are more than the {1 << 31:,} that one comparison can hold"
+    if most[0] >= 1 << 30:
+        what = f"{most[0]:,} elements of texts are more than the {1 << 30:,} that one comparison can hold"
         raise UserError("near copies", what, "raise the threshold, or compare sources in runs of their own")
-    return 1 << max(8, (elements // 2).bit_length())
+    # A power of two above a quarter of the elements: hardly more than half of them are posted, those of keepers. The
+    # room that buckets were moved from stays empty: in all they take less than four times what is in them at last.
+    return tuple(
+        (
+            np.zeros((1 << max(8, (size // 4).bit_length()), 2), np.uint32),
+            np.empty(4 * size, np.uint32),
+            np.zeros(1, np.int64),
+        )
+        for size in most
+    )
 
 
-def _cover(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> tuple[Any, Any]:
-    """Return the keeper of each group, -1 for one that stays, and the similarity to it.
-
-    With several threads the groups of a block look for keepers from before it together; those without one are walked;
-    then the others look for keepers of the block together.
-    """
+def _cover(sets: tuple[Any, ...], candidates: Candidates, threshold: float) -> tuple[Any, Any]:
+    """Return the keeper of each group, -1 for one that stays, and the similarity to it."""
     from curate import joins
 
-    pool, workers = by
     size = sets[1].shape[1]
-    index = _emptied(elements, (0, size))
-    best, own = (np.full(size, -1, np.int32), np.zeros(size, np.float64)), _nobody(size)
-    if pool is None:
-        joins.settled(sets, elements, index, np.arange(size), threshold, (*best, own))
-        return best
-    seen: SimpleQueue[Any] = SimpleQueue()
-    for _ in range(workers):
-        seen.put(_nobody(size))
-    counts = sets[2].sum(axis=0)
-
-    def look(units: Indices, index: tuple[Any, Any]) -> None:
-        def part(first: int, last: int) -> None:
-            free = seen.get()
-            joins.probed(sets, elements, index, units[first:last], threshold, (*best, free))
-            seen.put(free)
-
-        spread(part, counts[units], pool=pool, workers=workers)
-
-    for start in range(0, size, _BLOCK):
-        block = np.arange(start, min(size, start + _BLOCK))
-        look(block, index)
-        joined, alone = block[best[0][block] >= 0], block[best[0][block] < 0]
-        near = _emptied(elements, (start, start + len(block)))
-        joins.settled(sets, elements, near, alone, threshold, (*best, own))
-        joins.indexed(elements, index, alone[best[0][alone] < 0])
-        look(joined, near)
+    index, notes = _emptied(candidates.most), _nobody(size)
+    best = np.full(size, -1, np.int32), np.zeros(size, np.float64)
+    for part in candidates.parts:
+        joins.settled(sets, part, candidates.smaller, index, threshold, (*best, notes))
     return best
 
 
@@ -247,24 +238,25 @@ def _nobody(size: int) -> npt.NDArray[np.int32]:
     return np.full((2, size), -1, np.int32)
 
 
-def _pairs(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, by: tuple[Any, int]) -> Pairs | None:
+def _pairs(sets: tuple[Any, ...], candidates: Candidates, threshold: float, by: tuple[Any, int]) -> Pairs | None:
     """Return all pairs, None where they are too many."""
     from curate import joins
 
     pool, workers = by
     size, limit = sets[1].shape[1], PAIRS * sets[1].shape[1]
-    index = _emptied(elements, (0, size))
-    joins.indexed(elements, index, np.arange(size))
+    index = _emptied(candidates.most)
+    for part in candidates.parts:
+        joins.indexed(part, candidates.smaller, index)
     seen: SimpleQueue[Any] = SimpleQueue()
     for _ in range(workers):
         seen.put(_nobody(size))
 
-    def part(start: int) -> list[tuple[Any, ...]]:
-        stop, room, free = min(size, start + _PART), _ROOM, seen.get()
+    def compared(part: Part) -> list[tuple[Any, ...]]:
+        start, stop, room, free = part[0], part[0] + part[1].shape[1], _ROOM, seen.get()
         found: list[tuple[Any, ...]] = []
         while start < stop:
             out = (np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64))
-            reached, used = joins.paired(sets, (elements, index), (start, stop), threshold, out, free)
+            reached, used = joins.paired(sets, (part, index), start, threshold, out, free)
             found.append(tuple(column[:used].copy() for column in out))
             # A single group with more pairs than there is room for is compared again with twice the room.
             room = room if reached > start else 2 * room
@@ -274,7 +266,7 @@ def _pairs(sets: tuple[Any, ...], elements: tuple[Any, ...], threshold: float, b
 
     total = 0
     parts: list[tuple[Any, ...]] = []
-    for found in (pool.map if pool else map)(part, range(0, size, _PART)):
+    for found in (pool.map if pool else map)(compared, candidates.parts):
         parts += found
         total += sum(len(columns[0]) for columns in found)
         if total > limit:

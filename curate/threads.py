@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.int64]
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @contextmanager
@@ -42,3 +44,22 @@ def spread(
     edges = [0, *cuts.tolist(), len(counts)]
     done = [pool.submit(work, start, stop) for start, stop in pairwise(edges)]
     return [(start, stop, one.result()) for (start, stop), one in zip(pairwise(edges), done, strict=True)]
+
+
+def ahead(work: Callable[[_Item], _Result], items: Iterable[_Item], *, workers: int) -> Iterator[_Result]:
+    """Yield what work makes of each item, in order; while one is used, the other workers are at work on the next.
+
+    Args:
+        work: given an item.
+        items: all of them.
+        workers: how many, with the one that uses what is yielded.
+    """
+    if workers < 2:
+        yield from map(work, items)
+        return
+    # Threads of their own: more of them than cores would take turns with the one that uses what they make.
+    with ThreadPoolExecutor(workers - 1) as pool:
+        try:
+            yield from pool.map(work, items)
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -110,13 +110,12 @@ def test_neither_order_nor_slices_nor_threads_nor_the_way_to_the_keepers_matter(
     assert slices.equals(near.state(rows))
 
 
-def test_blocks_and_parts_of_the_walk_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_the_walk_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     words = [f"w{number}" for number in range(60)]
     contents = [" ".join(words[start : start + 30]) for start in range(30)] * 2 + [" ".join(words[:40])]
     rows = frame(contents)
     whole = decided(rows, threshold=0.7)
-    monkeypatch.setattr(similar, "_BLOCK", 4)
-    monkeypatch.setattr(similar, "_PART", 3)
+    monkeypatch.setattr(similar, "PART", 3)
     monkeypatch.setattr(similar, "_ROOM", 1)
     for workers in (1, 2):
         parts = decided(rows, threshold=0.7, workers=workers)
