@@ -27,6 +27,7 @@ SEED = 29
 PART = 5_000  # cases drawn from one stream
 Sets = list[frozenset[int]]
 BANDS = 8
+similar.PART = 5  # so that these small corpora come in parts too
 
 
 def main() -> int:

@@ -43,8 +43,14 @@ _ONE = np.uint64(1)
 @jit
 def indexed(part: Part, smaller: Flags, index: Index) -> None:
     """Add the units of a part to an index, after all those before them."""
-    for unit in range(part[0], part[0] + part[1].shape[1]):
+    for unit in _numbers(part):
         _indexed(part, smaller, index, unit)
+
+
+@jit
+def _numbers(part: Part) -> I64:
+    """Return the units of a part."""
+    return np.arange(part[0], part[0] + part[1].shape[1])
 
 
 @jit
@@ -103,11 +109,6 @@ def settled(sets: Sets, part: Part, smaller: Flags, index: Index, threshold: flo
         _probe(sets, part, index, unit, threshold, (state, scratch))
         if state[0][unit] < 0:
             _indexed(part, smaller, index, unit)
-
-
-@jit
-def _numbers(part: Part) -> I64:
-    return np.arange(part[0], part[0] + part[1].shape[1])
 
 
 @jit
