@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from curate import licences, parity, verdict
+from curate import licences, parity, rulebook, terms, verdict
 from curate.bounds import Disparity
-from curate.errors import suggest
+from curate.errors import UserError, suggest
 from curate.recipe import Keep, Recipe, Stage
 from curate.schema import GROUPS
 from curate.verdict import Verdicts
@@ -143,9 +143,26 @@ def _strangers(recipe: Recipe, gate: Disparity) -> Sequence[str]:
     known = {"source": [one.name for one in recipe.sources], "split": ["train", "heldout"]}.get(gate.by)
     if known is None and gate.by == "task" and all(one.task for one in recipe.sources):
         known = [str(one.task) for one in recipe.sources]
+    if known is None:
+        known = _mentioned(recipe, gate.by)
     if known is None or gate.group in known:
         return ()
     return [f"no {gate.by} '{gate.group}'; {suggest(gate.group, known)}"]
+
+
+def _mentioned(recipe: Recipe, column: str) -> list[str] | None:
+    """Return what a step `bias` of the recipe may write in a column, None for a column of other steps."""
+    name, _, signal = column.partition(".")
+    uses = (use for stage in recipe.stages for use in stage.steps if (use.name, use.step) == (name, "bias"))
+    if signal not in ("groups", "axes") or (use := next(uses, None)) is None:
+        return None
+    own = use.arguments.get("lexicon")
+    try:
+        entries = rulebook.lexicon(recipe.resolve(str(own)) if own else "identity").entries
+    except UserError:  # told where the step is checked
+        return None
+    groups = {str(entry.id) for entry in entries if entry.category != terms.PART}
+    return sorted(groups if signal == "groups" else {group.split(":")[0] for group in groups})
 
 
 def _licenses(recipe: Recipe) -> Iterator[str]:

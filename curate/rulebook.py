@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from curate.errors import UserError, several, suggest
 from curate.rulefile import RULES as RULES
@@ -57,13 +57,25 @@ class Pattern(BaseModel):
     misses: tuple[str, ...] = ()
 
 
+# What nobody writes but to mean a class of letters, or any number of them; a sign by itself may belong to a word.
+_MEANT = re.compile(r"\\[bBdDsSwW]|(?<!\.)\.[*+]|\[[^\]]+-[^\]]+\]")
+
+
+def _literal(term: str) -> str:
+    """Refuse a term that was meant as a regular expression: it would be looked for letter by letter."""
+    if found := _MEANT.search(term):
+        reason = f"'{found[0]}' is of a regular expression, and a term is looked for as it is written"
+        raise ValueError(f"{reason}: write out the words that you mean, or make it a pattern (rules/patterns)")
+    return term
+
+
 class Entry(BaseModel):
     """Terms of one category; `weight` in [0, 1] says how much a hit counts, `hits` and `misses` are test sentences."""
 
     model_config = STRICT
     id: str | None = None
     category: str
-    terms: tuple[str, ...] = Field(min_length=1)
+    terms: tuple[Annotated[str, AfterValidator(_literal)], ...] = Field(min_length=1)
     weight: float = Field(default=1.0, ge=0, le=1)  # a listed term counts in full unless the file says less
     hits: tuple[str, ...] = ()
     misses: tuple[str, ...] = ()

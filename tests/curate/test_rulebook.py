@@ -109,6 +109,21 @@ def test_lexicon_weights_are_numbers_from_0_to_1(written, weight):
         rulebook.lexicon(written(LEXICON + f"weight = {weight}\n"))
 
 
+@pytest.mark.parametrize("term", [r"rain\w*", r"\bdamn", "rain.*", "shut.+up", "[a-z]ool"])
+def test_a_term_that_is_meant_as_a_regular_expression_is_a_mistake(written, term):
+    text = f"why = 'x'\nlanguage = 'en'\n[[entries]]\ncategory = 'hate'\nterms = ['fine', '{term}']\n"
+    with pytest.raises(UserError, match="a term is looked for as it is written") as caught:
+        rulebook.lexicon(written(text))
+    assert "entries[0].terms[1]" in str(caught.value) and repr(term) in str(caught.value)
+
+
+def test_signs_in_words_are_none_of_a_regular_expression(written):
+    terms = ["c++", "f**k", "a.b", "u.s.", "...", "what?", "[sic]", "(see below)", "a|b", "$$", "<3", "^_^", "and/or"]
+    listed = ", ".join(f"'{term}'" for term in terms)
+    text = f"why = 'x'\nlanguage = 'en'\n[[entries]]\ncategory = 'hate'\nterms = [{listed}]\n"
+    assert list(rulebook.lexicon(written(text)).entries[0].terms) == terms
+
+
 def test_all_mistakes_of_a_file_are_told_at_once(written):
     broken = LEXICON.replace("terms", "termz").replace("category", "kategory")
     with pytest.raises(UserError, match="4 mistakes") as caught:
