@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,12 +18,9 @@ from reports.view import View, rate
 
 # Pairs shown of each kind.
 SHOWN = 10
-# Lower ends of the bands of overlap above nothing; the last is the whole item.
-BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Words of a run and the share that counts as a leak where the recipe sets neither, as in the step: those of Tulu 3
-# (Lambert et al. 2024).
-WORDS, BOUND = 8, 0.5
-# Further signals of the step, and what stands for one that is not there.
+# Words of a run where the recipe sets none, as in the step: those of Tulu 3 (Lambert et al. 2024).
+WORDS = 8
+# Further signals of a step, and what stands for one that is not there.
 MORE: dict[str, Any] = {"words": 0, "answer": None, "common": None}
 # Words of the runs that are marked at most: pairs in items of fewer words than 24, three in others, as the step does.
 MARKED, LONG = (2, 3), 24
@@ -31,51 +29,77 @@ AROUND = 20
 _NEEDED = ("id", "source", "prompt", "response", "content", "messages")
 
 
-def leaking(view: View) -> list[str]:
-    """Return the steps that look for held-out items in the rows, by their signals."""
-    names = [name.removesuffix(".overlap") for name in view.signals if name.endswith(".overlap")]
-    return [name for name in names if f"{name}.match" in view.signals]
+@dataclass(frozen=True)
+class Measure:
+    """How a step tells how much of its nearest held-out item a row gives away.
+
+    Args:
+        signal: its name.
+        bound: above which it counts where no rule of the recipe says so.
+        edges: of the bands in which rows are counted; up to the first nothing is found.
+        least, most: what to call a row up to the first edge, and one from the last on.
+    """
+
+    signal: str
+    bound: float
+    edges: tuple[float, ...]
+    least: str
+    most: str
+
+
+# The step `leak`, with the bound of Tulu 3; the step `rephrased`, which says why 0.9.
+MEASURES = (
+    Measure("overlap", 0.5, (0.0, 0.25, 0.5, 0.75, 1.0), "none", "the whole item"),
+    Measure("similarity", 0.9, (0.5, 0.7, 0.8, 0.9, 1.0), "to 0.5", "the same"),
+)
+
+
+def leaking(view: View) -> list[tuple[str, Measure]]:
+    """Return the steps that look for held-out items in the rows, by their signals, and how each tells what it found."""
+    names = [name.removesuffix(".match") for name in view.signals if name.endswith(".match")]
+    return [(name, one) for name in names for one in MEASURES if f"{name}.{one.signal}" in view.signals]
 
 
 def contamination(view: View) -> dict[str, Any]:
     """Return for each leak step its bands, which source gives away which held-out source, and pairs with their runs."""
-    names = leaking(view)
-    if not view.manifest["totals"]["heldout_rows"] and not any("references" in _use(view, name) for name in names):
+    steps = leaking(view)
+    if not view.manifest["totals"]["heldout_rows"] and not any("references" in _use(view, name) for name, _ in steps):
         return {"skipped": "the run has no held-out rows to look for"}
-    if not names:
+    if not steps:
         return {"skipped": "no step of the recipe looks for held-out items in the rows: add the step `leak`"}
     return {
         "method": (
             "overlap is the share of a held-out item's words that the row holds too, in long runs or in one place in "
-            "their order, where missing words weigh more; a row counts for its best-matching item alone, so an item "
-            "that is only ever second best is not counted"
+            "their order, where missing words weigh more; similarity is the cosine of the row and the item in meaning; "
+            "a row counts for its best-matching item alone, so an item that is only ever second best is not counted"
         ),
-        "steps": [_step(view, name) for name in names],
+        "steps": [_step(view, name, measure) for name, measure in steps],
     }
 
 
-def _step(view: View, name: str) -> dict[str, Any]:
-    """Return the facts of one leak step."""
+def _step(view: View, name: str, measure: Measure) -> dict[str, Any]:
+    """Return the facts of one step."""
     use = _use(view, name)
-    wanted = [signal for signal in ("overlap", "match", *MORE) if f"{name}.{signal}" in view.signals]
-    signals = view.columns([f"{name}.{signal}" for signal in wanted]).rename({f"{name}.{s}": s for s in wanted})
-    signals = signals.with_columns(pl.lit(value).alias(key) for key, value in MORE.items() if key not in wanted)
+    more = {f"{name}.{signal}": signal for signal in MORE if f"{name}.{signal}" in view.signals}
+    renamed = {f"{name}.{measure.signal}": "value", f"{name}.match": "match", **more}
+    signals = view.columns(list(renamed)).rename(renamed)
+    signals = signals.with_columns(pl.lit(value).alias(key) for key, value in MORE.items() if key not in signals)
     frame = view.base.select("id", "source", "kept").hstack(signals)
     held = view.run.scan("heldout").select(match="id", item_source="source").collect()
-    found = frame.filter(pl.col("overlap") > 0).join(held, on="match", how="left", maintain_order="left")
+    found = frame.filter(pl.col("value") > measure.edges[0]).join(held, on="match", how="left", maintain_order="left")
     if "references" in use:  # items of reference files are called file:line
         file = pl.col("match").str.extract("^(.*):[0-9]+$")
         found = found.with_columns(pl.coalesce("item_source", file))
-    ruled = [rule["max"] for rule in view.rules if rule["signal"] == f"{name}.overlap" and "max" in rule]
-    bound = float(ruled[0]) if ruled else BOUND
-    over = found.filter(pl.col("overlap") > bound)
-    facts = {"name": name, "column": str(use.get("column", "content")), "n": int(use.get("n", WORDS))}
-    facts |= {"bound": bound, "ruled": bool(ruled)}
+    ruled = [rule["max"] for rule in view.rules if rule["signal"] == f"{name}.{measure.signal}" and "max" in rule]
+    bound = float(ruled[0]) if ruled else measure.bound
+    over = found.filter(pl.col("value") > bound)
+    facts: dict[str, Any] = {"name": name, "measure": measure.signal, "column": str(use.get("column", "content"))}
+    facts |= {"n": int(use.get("n", WORDS)), "bound": bound, "ruled": bool(ruled)}
     facts |= {"rows": over.height, "kept": int(over["kept"].sum()), "any": found.height}
     facts |= {"answers": int(over["answer"].sum() or 0), "common": int(over["common"].sum() or 0)}
     return {
         **facts,
-        "bands": _bands(frame),
+        "bands": _bands(frame, measure),
         "matrix": crossed(over),
         "heldout": _hit(held, over),
         **_worst(over),
@@ -85,7 +109,7 @@ def _step(view: View, name: str) -> dict[str, Any]:
 
 def _worst(over: pl.DataFrame) -> dict[str, str]:
     """Return the kept row that gives most away, or nothing."""
-    kept = over.filter("kept").sort("overlap", "words", "id", descending=[True, True, False])
+    kept = over.filter("kept").sort("value", "words", "id", descending=[True, True, False])
     return {"row": kept["id"][0]} if kept.height else {}
 
 
@@ -95,14 +119,14 @@ def _use(view: View, name: str) -> dict[str, Any]:
     return next((use for use in uses if use.get("as", use.get("step")) == name), {})
 
 
-def _bands(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Count the rows by overlap: none, quarters, the whole item."""
-    overlap = pl.col("overlap")
-    bands = [("none", overlap == 0)]
-    for low, high in pairwise(BANDS):
-        inside = (overlap > low) & ((overlap <= high) if high < 1 else (overlap < high))
-        bands.append((f"above {low:g}, to {high:g}" if high < 1 else f"above {low:g}, below 1", inside))
-    bands.append(("the whole item", overlap >= 1))
+def _bands(frame: pl.DataFrame, measure: Measure) -> list[dict[str, Any]]:
+    """Count the rows by how much of their item they give away."""
+    value, last = pl.col("value"), measure.edges[-1]
+    bands = [(measure.least, value <= measure.edges[0])]
+    for low, high in pairwise(measure.edges):
+        inside = (value > low) & ((value <= high) if high < last else (value < high))
+        bands.append((f"above {low:g}, to {high:g}" if high < last else f"above {low:g}, below {high:g}", inside))
+    bands.append((measure.most, value >= last))
     sums = [expr.sum().alias(f"{place}") for place, (_, expr) in enumerate(bands)]
     kept = [(expr & pl.col("kept")).sum().alias(f"kept{place}") for place, (_, expr) in enumerate(bands)]
     counts = frame.select(*sums, *kept).row(0, named=True)
@@ -131,11 +155,11 @@ def _hit(held: pl.DataFrame, over: pl.DataFrame) -> list[dict[str, Any]]:
 def _pairs(view: View, found: pl.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the strongest pairs and those nearest to the bound, one row for each item."""
     ranked = found.filter(pl.col("item_source").is_not_null())
-    strongest = ranked.sort("overlap", "words", "id", descending=[True, True, False]).unique(
+    strongest = ranked.sort("value", "words", "id", descending=[True, True, False]).unique(
         "match", keep="first", maintain_order=True
     )
     strongest = strongest.head(SHOWN)
-    distance = (pl.col("overlap") - facts["bound"]).abs()
+    distance = (pl.col("value") - facts["bound"]).abs()
     near = ranked.filter(~pl.col("match").is_in(strongest["match"].implode())).sort(distance, pl.col("id"))
     nearest = near.unique("match", keep="first", maintain_order=True).head(SHOWN)
     both = pl.concat([strongest, nearest])
@@ -145,7 +169,7 @@ def _pairs(view: View, found: pl.DataFrame, facts: Mapping[str, Any]) -> dict[st
         for span in spans.filter(pl.col("id").is_in(both["id"].implode())).iter_rows(named=True):
             texts[span["id"]] = _around(texts[span["id"]], span["begin"], span["end"])
             texts |= {span["item"]: span["text"]} if span["text"] else {}
-    held = found.filter(pl.col("overlap") > facts["bound"]).group_by("match").agg(rows=pl.len(), sources="source")
+    held = found.filter(pl.col("value") > facts["bound"]).group_by("match").agg(rows=pl.len(), sources="source")
     counts = {match: (rows, len(set(sources))) for match, rows, sources in held.iter_rows()}
     return {
         "of": found["match"].n_unique(),
@@ -180,7 +204,7 @@ def _pair(pair: Mapping[str, Any], texts: Mapping[str, str], counts: Mapping[str
     rows, sources = counts.get(pair["match"], (0, 0))
     return {
         "row": pair["id"],
-        "overlap": round(pair["overlap"], 4),
+        "value": round(pair["value"], 4),
         "item": pair["match"],
         "item_source": pair["item_source"],
         "answer": pair["answer"],

@@ -148,9 +148,12 @@ def leaks(facts: Facts) -> list[str]:
     for step in found["steps"]:
         given = [one for one in step["heldout"] if one["kept_hit"]]
         items = ", ".join(f"{one['source']} {one['kept_hit']:,} of {one['items']:,}" for one in given)
+        much = f"with more than {shown.share(step['bound'])} of a held-out item"
+        if step["measure"] == "similarity":
+            much = f"whose cosine with a held-out item is above {step['bound']:g}"
         said.append(
-            f"{step['name']}: {shown.plural(step['rows'], 'row')} with more than {shown.share(step['bound'])} of a "
-            f"held-out item, {shown.count(step['kept'])} of them in the mix. Items these give away: {items or 'none'}."
+            f"{step['name']}: {shown.plural(step['rows'], 'row')} {much}, {shown.count(step['kept'])} of them in the "
+            f"mix. Items these give away: {items or 'none'}."
         )
     return said
 

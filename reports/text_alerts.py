@@ -44,8 +44,10 @@ def _heldout(facts: Facts) -> Iterator[dict[str, Any]]:
         yield alert("warning", text, command, of=(rows, kept), section="duplicates")
     for step in facts["contamination"].get("steps", ()):
         if rows := step["kept"]:
-            verb = shown.verb(rows, "give", "gives")
-            text = f"{shown.plural(rows, 'kept row')} {verb} a held-out item away, by {step['name']}.overlap."
+            does = shown.verb(rows, "give a held-out item away", "gives a held-out item away")
+            if step["measure"] == "similarity":
+                does = shown.verb(rows, "are near a held-out item in meaning", "is near a held-out item in meaning")
+            text = f"{shown.plural(rows, 'kept row')} {does}, by {step['name']}.{step['measure']}."
             command = explain(facts, step["row"])
             yield alert("warning", text, command, of=(rows, kept), section="contamination")
 

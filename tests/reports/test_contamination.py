@@ -121,7 +121,7 @@ def test_sources_cross_with_held_out_sources(step: dict[str, Any]) -> None:
 
 def test_one_pair_is_shown_for_each_item(step: dict[str, Any]) -> None:
     strongest, nearest = step["pairs"]["strongest"], step["pairs"]["nearest"]
-    assert [pair["overlap"] for pair in strongest] == [1.0, 0.25] and nearest == []
+    assert [pair["value"] for pair in strongest] == [1.0, 0.25] and nearest == []
     assert marks(strongest[0]["text"]) == [ITEM]
 
 
@@ -152,3 +152,27 @@ def test_the_page_marks_shared_runs_and_escapes_them(tmp_path: Path, make_rows: 
 def test_kinds_of_copies_that_no_step_looked_for_are_named(run: Path) -> None:
     missing = quality.facts(run)["duplicates"]["missing"]
     assert [one["kind"] for one in missing] == ["exact", "near", "semantic"]
+
+
+def test_items_told_in_other_words_are_shown_beside_those_found_by_words(tmp_path: Path, make_rows: Make) -> None:
+    signals = {"rephrased.similarity": pl.Float64(), "rephrased.match": pl.String()}
+    bound = rule("checks", "rephrased.similarity", "max 0.95", max=0.95)
+    near = {"rephrased.match": held_id(0), "source": "web"}
+    rows: list[dict[str, Any]] = [
+        {**near, "rephrased.similarity": 0.97, "content": "six five <b>four</b>"},
+        {**near, "rephrased.similarity": 0.93},
+        {**near, "rephrased.similarity": 0.1},
+        {**near, "rephrased.similarity": None, "rephrased.match": None},
+    ]
+    stages = [{"name": "checks", "steps": [{"as": "rephrased", "step": "rephrased"}], "rules": [bound]}]
+    held = [{"source": "exam", "content": ITEM}]
+    facts = quality.facts(write_tiny(tmp_path / "run", make_rows, rows, signals=signals, heldout=held, stages=stages))
+    (found,) = facts["contamination"]["steps"]
+    assert (found["measure"], found["bound"], found["rows"], found["kept"]) == ("similarity", 0.95, 1, 1)
+    assert [band["rows"] for band in found["bands"]] == [1, 0, 0, 0, 2, 0]
+    assert found["heldout"] == [{"source": "exam", "items": 1, "hit": 1, "kept_hit": 1, "share": 1.0}]
+    assert [pair["value"] for pair in found["pairs"]["strongest"]] == [0.97]
+    alerts = [one["text"] for one in facts["alerts"]]
+    assert "1 kept row is near a held-out item in meaning, by rephrased.similarity." in alerts
+    page = html.render(facts)
+    assert "similarity 0.97" in page and "&lt;b&gt;four&lt;/b&gt;" in page

@@ -164,10 +164,12 @@ def test_personal_data_copies_and_records_are_told(facts: dict[str, Any]) -> Non
 def test_leaks_left_in_the_mix_are_told(facts: dict[str, Any]) -> None:
     assert "Overlap with evaluation data was not looked for: " in markdown.card(facts)
     heldout = [{"source": "exam", "items": 40, "hit": 3, "kept_hit": 2}, {"source": "quiz", "items": 9, "kept_hit": 0}]
-    step = {"name": "leak", "rows": 5, "kept": 2, "bound": 0.5, "heldout": heldout}
+    step = {"name": "leak", "measure": "overlap", "rows": 5, "kept": 2, "bound": 0.5, "heldout": heldout}
     facts["contamination"] = {"method": "", "steps": [step]}
     told = "5 rows with more than 50 % of a held-out item, 2 of them in the mix. Items these give away: exam 2 of 40."
     assert f"- leak: {told}" in markdown.card(facts)
+    step |= {"name": "rephrased", "measure": "similarity", "bound": 0.9}
+    assert "- rephrased: 5 rows whose cosine with a held-out item is above 0.9, 2 of them in " in markdown.card(facts)
 
 
 def test_what_people_found_of_the_rules_is_their_evidence(facts: dict[str, Any]) -> None:
